@@ -1,0 +1,159 @@
+//! What the agent observed on a host. Never guessed; taken again after a reboot.
+
+use serde::{Deserialize, Serialize};
+
+use crate::step::ClusterId;
+
+/// All facts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// `amd64` or `arm64` (from the kernel's `x86_64`, `aarch64`), or the kernel's own word.
+    pub architecture: String,
+    /// From `/etc/os-release`.
+    pub os: OperatingSystem,
+    /// `uname -r`.
+    pub kernel: String,
+    /// Live host name.
+    pub hostname: String,
+    /// `/etc/machine-id`.
+    pub machine_id: String,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Usable processors.
+    pub processors: u32,
+    /// `MemTotal`, in bytes.
+    pub memory_bytes: u64,
+    /// Bytes of one page.
+    pub page_size: u64,
+    /// 1 or 2, by `/sys/fs/cgroup/cgroup.controllers`.
+    pub cgroup_version: u8,
+    /// Controllers that are there, by name.
+    pub cgroup_controllers: Vec<String>,
+    /// `CAP_SYS_RESOURCE` is there; without it containerd needs `restrict_oom_score_adj`.
+    pub can_lower_oom_score: bool,
+    /// `net.netfilter.nf_conntrack_max` can be written.
+    pub conntrack_writable: bool,
+    /// The kernel is shared with others (a container): sysctls that are not namespaced are not ours.
+    pub shared_kernel: bool,
+    /// Features of the kernel, probed rather than listed.
+    pub features: Features,
+    /// Active swap, by path.
+    pub swap: Vec<String>,
+    /// Interfaces' addresses.
+    pub addresses: Vec<InterfaceAddress>,
+    /// The `resolv.conf` that names real servers, not a stub on loopback.
+    pub resolv_conf: String,
+    /// Free space, for each path asked.
+    pub disks: Vec<Disk>,
+    /// Holders of the ports asked.
+    pub ports: Vec<PortHolder>,
+    /// Host clock, milliseconds since 1970.
+    pub clock_milliseconds: u64,
+    /// Other software that stands in the way: `docker`, `k3s`, `microk8s`, `podman`… with where it was seen.
+    pub conflicts: Vec<Conflict>,
+    /// Kubernetes state found on the host.
+    pub kubernetes: KubernetesState,
+    /// Our own state found on the host.
+    pub garboard: GarboardState,
+}
+
+/// `/etc/os-release`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatingSystem {
+    /// `ID`; for example `debian`.
+    pub id: String,
+    /// `VERSION_ID`; empty on rolling releases.
+    pub version: String,
+    /// `PRETTY_NAME`.
+    pub name: String,
+}
+
+/// Kernel features.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Features {
+    /// A VXLAN link can be made (built in, or its module is there).
+    pub vxlan: bool,
+    /// Overlay file systems.
+    pub overlay: bool,
+    /// nf_tables.
+    pub nf_tables: bool,
+    /// `/proc/sys/net/bridge` is there, or its module can be loaded.
+    pub bridge_netfilter: bool,
+    /// Modules can be loaded at all.
+    pub modules: bool,
+}
+
+/// One address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceAddress {
+    /// For example `eth0`.
+    pub interface: String,
+    /// Without prefix.
+    pub address: String,
+    /// Length of the prefix.
+    pub prefix: u8,
+}
+
+/// Space at a path (of the nearest folder above it that exists).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disk {
+    /// As asked.
+    pub path: String,
+    /// Free for root, in bytes.
+    pub free_bytes: u64,
+    /// Whole file system, in bytes.
+    pub total_bytes: u64,
+    /// Tells file systems apart.
+    pub device: u64,
+}
+
+/// Who listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortHolder {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Port.
+    pub port: u16,
+    /// The process's name (`comm`), empty when it cannot be told.
+    pub process: String,
+    /// Its id, 0 when it cannot be told.
+    pub pid: u32,
+}
+
+/// Software that stands in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conflict {
+    /// For example `docker`.
+    pub name: String,
+    /// The path or unit it was seen by.
+    pub evidence: String,
+}
+
+/// Kubernetes on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KubernetesState {
+    /// `/etc/kubernetes/kubelet.conf` is there.
+    pub kubelet_conf: bool,
+    /// `/etc/kubernetes/admin.conf` is there.
+    pub admin_conf: bool,
+    /// `sha256:…` of the public key of `/etc/kubernetes/pki/ca.crt`.
+    pub ca_hash: Option<String>,
+    /// `/var/lib/etcd/member` is there.
+    pub etcd_data: bool,
+    /// Static pod manifests and other files under `/etc/kubernetes`, `/var/lib/kubelet`, `/etc/cni/net.d` that an earlier
+    /// cluster left; at most 20.
+    pub leftovers: Vec<String>,
+    /// `kubelet --version` without the word, when it is installed where we put it.
+    pub kubelet_version: Option<String>,
+}
+
+/// Ours on the host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GarboardState {
+    /// `/var/lib/garboard/baseline` has entries: this host was changed by us.
+    pub baseline: bool,
+    /// The cluster note.
+    pub cluster: Option<ClusterId>,
+    /// An intent was left by a crash: the step's id.
+    pub intent: Option<String>,
+}
