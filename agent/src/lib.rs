@@ -1,1 +1,9 @@
-//! .
+//! The program that works on a host.
+//!
+//! `connect` joins an SSH channel to the executor; `serve` is the executor, in a transient unit for the length of a run;
+//! `pipe` joins the channel to a local TCP port. The executor's [`engine`] works through its queue of [`steps`], each over
+//! the [`system`] seam, and notes earlier values in the baseline before it changes anything.
+
+pub mod engine;
+pub mod steps;
+pub mod system;
