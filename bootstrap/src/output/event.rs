@@ -1,0 +1,107 @@
+//! Every event of a run. This is the stable interface of `--output json`: fields are added, never renamed.
+
+use garboard_protocol::Change;
+use serde::Serialize;
+
+use crate::problem::{Exit, Problem};
+
+/// An event. `host` is a host's name, or `cluster` for what the laptop does through the Kubernetes API.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A command begins.
+    RunStarted {
+        /// The run's id.
+        run: String,
+        /// The command's name.
+        command: String,
+        /// The cluster's name.
+        cluster: String,
+        /// All hosts it works on.
+        hosts: Vec<String>,
+    },
+    /// Something worth saying that belongs to no host.
+    Note {
+        /// One line.
+        text: String,
+    },
+    /// A host answered, its agent is at work.
+    HostConnected {
+        /// The host.
+        host: String,
+        /// Whether the agent had to be sent.
+        agent_sent: bool,
+        /// Since the run began.
+        milliseconds: u64,
+    },
+    /// Files come from upstream into the store.
+    Fetching {
+        /// What.
+        name: String,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, 0 when not known.
+        total: u64,
+    },
+    /// Blobs go to a host.
+    Sending {
+        /// The host.
+        host: String,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// A step begins.
+    StepStarted {
+        /// The host.
+        host: String,
+        /// `PLAYBOOK/NUMBER`.
+        step: String,
+        /// What it does.
+        doing: String,
+    },
+    /// News from inside a long step.
+    StepProgress {
+        /// The host.
+        host: String,
+        /// `PLAYBOOK/NUMBER`.
+        step: String,
+        /// One line.
+        text: String,
+    },
+    /// A step ended well.
+    StepFinished {
+        /// The host.
+        host: String,
+        /// `PLAYBOOK/NUMBER`.
+        step: String,
+        /// What it changed; empty: nothing had to be done.
+        changes: Vec<Change>,
+        /// How long it took.
+        milliseconds: u64,
+    },
+    /// Something failed.
+    Failed {
+        /// Told completely.
+        problem: Problem,
+    },
+    /// All work on a host is done.
+    HostFinished {
+        /// The host.
+        host: String,
+        /// Steps that changed something.
+        changed: u64,
+        /// All its steps.
+        steps: u64,
+    },
+    /// The command ends; always the last event.
+    RunFinished {
+        /// Steps that changed something, on all hosts and in the cluster.
+        changes: u64,
+        /// Since the run began.
+        milliseconds: u64,
+        /// How it ended.
+        exit: Exit,
+    },
+}
