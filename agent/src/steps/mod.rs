@@ -1,10 +1,13 @@
 //! Step kinds: one file each. A kind probes, says what differs, applies, and can restore what it changed.
 
-use garboard_protocol::Observation;
+use std::path::{Path, PathBuf};
+
+use garboard_protocol::{Digest, Observation};
 use garboard_protocol::change::Change;
 use garboard_protocol::step::Outputs;
 
-use crate::system::{CommandError, Look, System};
+use crate::store::Records;
+use crate::system::{self, CommandError, Look, System};
 
 /// Why a step could not be probed, applied or restored.
 #[derive(Debug, thiserror::Error)]
@@ -40,22 +43,77 @@ pub enum StepError {
     },
 }
 
+/// What `probe` may use.
+#[derive(Clone, Copy)]
+pub struct ProbeContext<'a> {
+    /// The host, read-only. Within one pass over many steps the same `ask` is answered once and remembered: steps that
+    /// want the state of units or images issue the same command (all of it) and pick theirs from the answer.
+    pub look: &'a dyn Look,
+    /// Which blob the content at a path came from, as long as its size, inode and ctime are what they were.
+    pub records: &'a Records,
+}
+
 /// What `apply` may use besides the system.
 pub struct Context<'a> {
     /// The host.
     pub system: &'a dyn System,
-    /// Where complete, verified blobs lie: `DIR/sha256/HEX`.
-    pub blobs: &'a std::path::Path,
+    /// See [`ProbeContext::records`]; `apply` notes what it put in place.
+    pub records: &'a Records,
+    /// Where complete, verified blobs lie: `DIR/HEX`; see [`Context::blob`].
+    pub blobs: &'a Path,
     /// Notes an earlier value; written through (fsync) before it returns. Called before each change.
     pub baseline: &'a dyn Baseline,
     /// Says something to a person while a long step works.
     pub progress: &'a dyn Fn(&str),
 }
 
+impl Context<'_> {
+    /// The file of a blob.
+    pub fn blob(&self, digest: Digest) -> PathBuf {
+        self.blobs.join(digest.hex())
+    }
+
+    /// Notes what is at `path` now (or that nothing is), before it is changed: kind, content or target, mode, owner.
+    pub fn note_path(&self, path: &str) -> Result<(), StepError> {
+        if self.baseline.has(&Entry::Path { path: path.to_owned(), before: None }.subject()) {
+            return Ok(());
+        }
+        let before = self.path_before(Path::new(path)).map_err(|source| StepError::File {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        self.baseline.note(Entry::Path { path: path.to_owned(), before })
+    }
+
+    fn path_before(&self, path: &Path) -> std::io::Result<Option<PathBefore>> {
+        let Some(metadata) = self.system.metadata(path)? else { return Ok(None) };
+        let (kind, content) = match metadata.kind {
+            system::Kind::File => ("file", Some(self.baseline.keep(&self.system.read(path)?)?)),
+            system::Kind::Directory => ("directory", None),
+            system::Kind::Symlink => {
+                ("symlink", Some(Content::Text(self.system.read_link(path)?.to_string_lossy().into_owned())))
+            }
+            system::Kind::Other => ("other", None),
+        };
+        Ok(Some(PathBefore {
+            content,
+            kind: kind.to_owned(),
+            mode: metadata.mode,
+            user: metadata.user,
+            group: metadata.group,
+        }))
+    }
+}
+
 /// The step's side of the baseline: the earlier value of everything we changed, written once.
 pub trait Baseline {
     /// Notes that `entry` was so before our first change of it; a second note of the same subject is dropped.
     fn note(&self, entry: Entry) -> Result<(), StepError>;
+    /// Whether this subject ([`Entry::subject`]) is noted already.
+    fn has(&self, subject: &str) -> bool;
+    /// Makes earlier content fit for an entry: short UTF-8 text as it is, anything else put beside the entries by digest.
+    fn keep(&self, content: &[u8]) -> std::io::Result<Content>;
 }
 
 /// One earlier value. The subject is the key: write-once.
@@ -116,12 +174,38 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// The key under which an entry is written once, and struck: its kind and what it is about.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Path { path, .. } => format!("path {path}"),
+            Self::Sysctl { key, .. } => format!("sysctl {key}"),
+            Self::KernelModule { name } => format!("kernel_module {name}"),
+            Self::Swap { path, .. } => format!("swap {path}"),
+            Self::Unit { name, .. } => format!("unit {name}"),
+            Self::Hostname { .. } => "hostname".to_owned(),
+            Self::Line { path, line } => format!("line {path} {line}"),
+            Self::Member { by } => format!("member {by}"),
+        }
+    }
+}
+
+/// Earlier content of a file, or the target of a link.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// As it was.
+    Text(String),
+    /// Not UTF-8, or long: in the baseline's own folder, under this digest.
+    Kept(Digest),
+}
+
 /// What was at a path.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PathBefore {
-    /// Content of a file (base64 of it when not UTF-8 lives in the baseline's own folder; see `engine::baseline`), target of a link.
-    pub content: Option<String>,
-    /// `file`, `directory`, `symlink`.
+    /// Content of a file, target of a link.
+    pub content: Option<Content>,
+    /// `file`, `directory`, `symlink`, `other`.
     pub kind: String,
     /// Permission bits.
     pub mode: u32,
@@ -135,7 +219,7 @@ pub struct PathBefore {
 /// values before each change), then `probe` again: a change that remains fails the step.
 pub trait Kind {
     /// Looks, without changing anything.
-    fn probe(&self, look: &dyn Look) -> Result<Observation, StepError>;
-    /// Removes the differences. Gives the step's outputs.
+    fn probe(&self, context: &ProbeContext<'_>) -> Result<Observation, StepError>;
+    /// Removes the differences (none are given when the probe answered `Unknown`). Gives the step's outputs.
     fn apply(&self, changes: &[Change], context: &Context<'_>) -> Result<Outputs, StepError>;
 }

@@ -44,7 +44,7 @@ pub struct Metadata {
 }
 
 /// A command: a program and its arguments, never a shell string. The locale is fixed to `C`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Command {
     /// Found on `PATH` of the agent (`/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`) unless absolute.
     pub program: String,
@@ -58,6 +58,8 @@ pub struct Command {
     pub timeout: Duration,
     /// Exit codes that are no failure; `[0]` by default.
     pub expected: Vec<i32>,
+    /// Whether its output is wanted whole, without the usual limit (`nft list ruleset`, `iptables-save`).
+    pub whole: bool,
 }
 
 impl Command {
@@ -73,6 +75,7 @@ impl Command {
             environment: Vec::new(),
             timeout: Duration::from_secs(30),
             expected: vec![0],
+            whole: false,
         }
     }
 
@@ -94,6 +97,20 @@ impl Command {
     #[must_use]
     pub fn expect(mut self, codes: &[i32]) -> Self {
         self.expected = codes.to_vec();
+        self
+    }
+
+    /// With its output kept whole.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.whole = true;
+        self
+    }
+
+    /// With its output kept whole (up to 64 MiB): for lists that are parsed.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.kept_bytes = 64 * 1024 * 1024;
         self
     }
 
@@ -148,6 +165,24 @@ pub enum CommandError {
         /// The end of its output.
         printed: String,
     },
+    /// What should go to its standard input could not be read; the command was killed.
+    #[error("cannot feed `{command}`")]
+    Input {
+        /// As typed.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// How a long command is kept company while it runs.
+#[derive(Default)]
+pub struct Live<'a> {
+    /// Streamed to its standard input (instead of [`Command::input`]) in bounded pieces. An error of the reader kills
+    /// the command and becomes [`CommandError::Input`].
+    pub input: Option<&'a mut dyn io::Read>,
+    /// Told each line of its standard output and error as it comes, without the line's end.
+    pub line: Option<&'a mut dyn FnMut(&str)>,
 }
 
 /// Space of a file system.
@@ -169,7 +204,8 @@ pub trait Look: Send + Sync {
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Names in a folder, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
-    /// Digest and size of a file's content.
+    /// Digest and size of a file's content. In a probe pass the engine's view answers from its records while size, inode
+    /// and ctime are those of the record; the real host always hashes.
     fn digest(&self, path: &Path) -> io::Result<(Digest, u64)>;
     /// Runs a command that only looks (`systemctl show`, `nft list ruleset`…). The caller vouches for that.
     fn ask(&self, command: &Command) -> Result<Output, CommandError>;
@@ -188,16 +224,29 @@ pub trait Look: Send + Sync {
     }
 }
 
+/// Writes a command's standard input.
+pub type Feed<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
+
+/// Where [`System::write`], `install` and `write_stream` prepare the new content of `path`. A crash may leave this file; the
+/// next write of `path` replaces it, and striking `path` from the baseline removes it.
+pub fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.garboard-new"))
+}
+
 /// A host that can be changed. Every change of a file is durable when the call returns.
 pub trait System: Look {
     /// This host as a read-only view.
     fn look(&self) -> &dyn Look;
-    /// Replaces or makes a file: temp in the same folder, fsync, rename, fsync of the folder. Owner root.
+    /// Replaces or makes a file: temp in the same folder (its name is [`temporary`]), fsync, rename, fsync of the folder.
+    /// Owner root.
     fn write(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()>;
     /// Like `write`, with the content of another file (a blob), checked against `digest` while it is copied.
     fn install(&self, from: &Path, digest: Digest, path: &Path, mode: u32) -> io::Result<()>;
     /// Like `write`, content from a reader; gives digest and size of what was written.
     fn write_stream(&self, path: &Path, content: &mut dyn io::Read, mode: u32) -> io::Result<(Digest, u64)>;
+    /// Appends to a file, made with `mode` when missing; fsync (also of the folder, when made).
+    fn append(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()>;
     /// Writes into a file that exists, in place, without temp or fsync: `/proc/sys`, `/sys`.
     fn poke(&self, path: &Path, content: &[u8]) -> io::Result<()>;
     /// Makes one folder.
@@ -214,6 +263,8 @@ pub trait System: Look {
     fn remove_directory(&self, path: &Path) -> io::Result<()>;
     /// Runs a command that changes the host.
     fn run(&self, command: &Command) -> Result<Output, CommandError>;
+    /// Like `run`, streaming: see [`Live`].
+    fn run_live(&self, command: &Command, live: Live<'_>) -> Result<Output, CommandError>;
     /// Unmounts lazily what is mounted at `path`.
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Sets the live host name.
