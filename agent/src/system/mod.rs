@@ -58,8 +58,8 @@ pub struct Command {
     pub timeout: Duration,
     /// Exit codes that are no failure; `[0]` by default.
     pub expected: Vec<i32>,
-    /// Whether its output is wanted whole, without the usual limit (`nft list ruleset`, `iptables-save`).
-    pub whole: bool,
+    /// How much of each of its outputs is kept, from the end; [`garboard_protocol::limits::OUTPUT_BYTES`] by default.
+    pub kept_bytes: usize,
 }
 
 impl Command {
@@ -75,7 +75,7 @@ impl Command {
             environment: Vec::new(),
             timeout: Duration::from_secs(30),
             expected: vec![0],
-            whole: false,
+            kept_bytes: garboard_protocol::limits::OUTPUT_BYTES,
         }
     }
 
@@ -97,13 +97,6 @@ impl Command {
     #[must_use]
     pub fn expect(mut self, codes: &[i32]) -> Self {
         self.expected = codes.to_vec();
-        self
-    }
-
-    /// With its output kept whole.
-    #[must_use]
-    pub fn whole(mut self) -> Self {
-        self.whole = true;
         self
     }
 
@@ -175,12 +168,15 @@ pub enum CommandError {
     },
 }
 
+/// Writes a command's standard input.
+pub type Feed<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
+
 /// How a long command is kept company while it runs.
 #[derive(Default)]
 pub struct Live<'a> {
-    /// Streamed to its standard input (instead of [`Command::input`]) in bounded pieces. An error of the reader kills
-    /// the command and becomes [`CommandError::Input`].
-    pub input: Option<&'a mut dyn io::Read>,
+    /// Writes its standard input (instead of [`Command::input`]) while it runs. An error of the feed itself kills the
+    /// command and becomes [`CommandError::Input`]; a broken pipe is the command's own failure.
+    pub feed: Option<Feed<'a>>,
     /// Told each line of its standard output and error as it comes, without the line's end.
     pub line: Option<&'a mut dyn FnMut(&str)>,
 }
@@ -200,6 +196,8 @@ pub trait Look: Send + Sync {
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>>;
     /// The content of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// A file to be read in pieces.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read + Send>>;
     /// The target of a symbolic link.
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Names in a folder, sorted.
@@ -223,9 +221,6 @@ pub trait Look: Send + Sync {
         }
     }
 }
-
-/// Writes a command's standard input.
-pub type Feed<'a> = &'a mut dyn FnMut(&mut dyn io::Write) -> io::Result<()>;
 
 /// Where [`System::write`], `install` and `write_stream` prepare the new content of `path`. A crash may leave this file; the
 /// next write of `path` replaces it, and striking `path` from the baseline removes it.
