@@ -1,1 +1,45 @@
-//! .
+//! `garboard.yaml`: types, defaults, every check, JSON Schema.
+//!
+//! # Shape
+//!
+//! text → tree with places ([`yaml`](self)) → source types, faults collected (`source`, forms of single values in
+//! `syntax`) → rules between fields (`rules`) → [`Inventory`], with defaults filled in and paths placed (`resolve`).
+//!
+//! Nothing here opens a connection, and only [`load`] and [`SecretReference::resolve`] touch the machine at all.
+//!
+//! # Faults
+//!
+//! Every fault of a file is reported at once, as [`Diagnostics`]; only text that is not YAML ends with its first fault.
+//!
+//! # Current limitations
+//!
+//! Keys of later versions (`edge`, `addons`, `playbooks`, a host's `zone` and `edge`, `ssh.sudo`), a second control
+//! plane, IPv6, networks other than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this
+//! version".
+
+mod cluster;
+mod defaults;
+mod diagnostic;
+mod fault;
+mod host;
+mod inventory;
+mod load;
+mod resolve;
+mod rules;
+mod schema;
+mod secret;
+mod source;
+mod span;
+mod ssh;
+mod suggestion;
+mod syntax;
+mod yaml;
+
+pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use host::{Host, Role};
+pub use inventory::Inventory;
+pub use load::{load, load_with_home, parse};
+pub use schema::schema;
+pub use secret::{Secret, SecretError, SecretReference};
+pub use ssh::Ssh;

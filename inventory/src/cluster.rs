@@ -1,0 +1,69 @@
+//! The cluster, resolved.
+
+use std::fmt;
+
+use ipnet::IpNet;
+use semver::Version;
+use serde::Serialize;
+
+/// The cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cluster {
+    /// An RFC 1123 label.
+    pub name: String,
+    /// The Kubernetes version; its `Display` lacks the `v`, see [`Cluster::kubernetes_tag`].
+    pub kubernetes: Version,
+    /// Where the API server is reached.
+    pub endpoint: Endpoint,
+    /// The addresses of pods; a /24 a host. IPv4, canonical.
+    pub pod_cidr: IpNet,
+    /// The addresses of services. IPv4, canonical.
+    pub service_cidr: IpNet,
+    /// The network between pods.
+    pub cni: Cni,
+    /// Whether hosts on cgroup v1 are accepted.
+    pub allow_cgroup_v1: bool,
+}
+
+impl Cluster {
+    /// The version as upstream writes it: `v1.36.3`.
+    pub fn kubernetes_tag(&self) -> String {
+        format!("v{}", self.kubernetes)
+    }
+}
+
+/// Where the API server is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endpoint {
+    /// A name in lower case or an IPv4 address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Whether the name is Garboard's own: in every host's /etc/hosts, pointing at a control plane.
+    pub own: bool,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.host, self.port)
+    }
+}
+
+/// The network between pods.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cni {
+    /// Flannel.
+    Flannel {
+        /// How packets travel between hosts.
+        backend: FlannelBackend,
+    },
+}
+
+/// Flannel's backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlannelBackend {
+    /// VXLAN on UDP port 8472, done by the kernel.
+    Vxlan,
+}

@@ -1,0 +1,24 @@
+//! What holds where the file is silent. docs/inventory.md and the schema repeat these.
+
+use ipnet::Ipv4Net;
+use std::net::Ipv4Addr;
+
+/// The login on the hosts.
+pub(crate) const USER: &str = "root";
+/// The port of sshd.
+pub(crate) const SSH_PORT: u16 = 22;
+
+/// The addresses of pods: flannel's own default.
+pub(crate) fn pod_cidr() -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0), 16)
+}
+
+/// The addresses of services: kubeadm's own default.
+pub(crate) fn service_cidr() -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 12)
+}
+
+/// The name of the endpoint in every host's /etc/hosts.
+pub(crate) fn endpoint_host(cluster: &str) -> String {
+    format!("{cluster}.garboard.internal")
+}

@@ -1,0 +1,33 @@
+//! The inventory, resolved.
+
+use serde::Serialize;
+
+use crate::cluster::Cluster;
+use crate::host::{Host, Role};
+
+/// What the user asked for: checked, defaults filled in, nothing left to look up in the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Inventory {
+    /// The cluster as a whole.
+    pub cluster: Cluster,
+    /// The hosts in the order of the file; at least one, and at least one control plane.
+    pub hosts: Vec<Host>,
+}
+
+impl Inventory {
+    /// The host of this name.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == name)
+    }
+
+    /// The control planes in the order of the file; at least one.
+    pub fn control_planes(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| host.role == Role::ControlPlane)
+    }
+
+    /// The workers in the order of the file.
+    pub fn workers(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| host.role == Role::Worker)
+    }
+}

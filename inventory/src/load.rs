@@ -1,0 +1,85 @@
+//! The way in.
+
+use std::path::Path;
+
+use crate::diagnostic::Diagnostics;
+use crate::fault::{Fault, Faults};
+use crate::inventory::Inventory;
+use crate::resolve::{Base, resolve};
+use crate::rules;
+use crate::source;
+use crate::span::Span;
+use crate::yaml;
+
+/// An inventory of a thousand hosts has some 200 KiB.
+const LARGEST: usize = 1024 * 1024;
+
+/// Reads, checks and resolves an inventory. `~` is the folder `HOME` names.
+///
+/// # Errors
+/// Everything that is wrong with the file, at once.
+pub fn load(path: &Path) -> Result<Inventory, Diagnostics> {
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    load_with_home(path, home.as_deref().map(Path::new))
+}
+
+/// The same with a home folder of the caller's.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_with_home(path: &Path, home: Option<&Path>) -> Result<Inventory, Diagnostics> {
+    let name = path.display().to_string();
+    let bytes = fs_err::read(path).map_err(|error| {
+        // fs-err's own text names the path.
+        let help = "name another inventory with `--inventory FILE`";
+        Diagnostics::of_file(&name, format!("cannot read the inventory: {error}"), Some(help.to_owned()))
+    })?;
+    let source = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let help = "save the file as UTF-8";
+        Diagnostics::of_file(
+            &name,
+            format!("`{name}` is not UTF-8 text (line {line})"),
+            Some(help.to_owned()),
+        )
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    check(&name, &source, Some(Base { folder, home }))
+}
+
+/// Checks and resolves a text without touching the machine: paths stay as written, `~` included.
+///
+/// `name` is what diagnostics call the file.
+///
+/// # Errors
+/// Everything that is wrong with the text, at once.
+pub fn parse(name: &str, source: &str) -> Result<Inventory, Diagnostics> {
+    check(name, source, None)
+}
+
+fn check(name: &str, source: &str, base: Option<Base<'_>>) -> Result<Inventory, Diagnostics> {
+    if source.len() > LARGEST {
+        let message = format!("`{name}` is larger than an inventory can be (1 MiB)");
+        return Err(Diagnostics::of_file(name, message, None));
+    }
+    let root =
+        yaml::read(source).map_err(|fault| Diagnostics::new(name, yaml::mask_text(source), vec![fault]))?;
+    let mut faults = Faults::default();
+    let inventory = source::Inventory::read(&root, &mut faults).and_then(|source| {
+        rules::check(&source, &mut faults);
+        resolve(&source, base, &mut faults)
+    });
+    let mut faults = faults.into_sorted();
+    match inventory {
+        Some(inventory) if faults.is_empty() => Ok(inventory),
+        _ => {
+            if faults.is_empty() {
+                // No reader leaves a value out without a word; should one ever, the user still gets a refusal.
+                let start = Span { start: 0, end: 0 };
+                faults.push(Fault::new(start, "the inventory is not complete"));
+            }
+            Err(Diagnostics::new(name, yaml::mask_tree(source, &root), faults))
+        }
+    }
+}

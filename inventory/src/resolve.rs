@@ -1,0 +1,135 @@
+//! From the checked source to the resolved inventory: defaults, inheritance, paths.
+
+use std::path::{Path, PathBuf};
+
+use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend};
+use crate::defaults;
+use crate::fault::{Fault, Faults, quote};
+use crate::host::Host;
+use crate::inventory::Inventory;
+use crate::secret::SecretReference;
+use crate::source;
+use crate::span::{Given, Span};
+use crate::ssh::Ssh;
+use crate::syntax::{API_PORT, WrittenEndpoint};
+
+/// Where relative paths and `~` lead; without it paths stay as written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Base<'a> {
+    /// The inventory's folder.
+    pub(crate) folder: &'a Path,
+    /// The user's home folder.
+    pub(crate) home: Option<&'a Path>,
+}
+
+/// Fills in what the file leaves open. `None` if something that must be there is faulty, which was then reported.
+pub(crate) fn resolve(
+    source: &source::Inventory,
+    base: Option<Base<'_>>,
+    faults: &mut Faults,
+) -> Option<Inventory> {
+    let cluster = source.cluster.as_ref().and_then(resolve_cluster);
+    let hosts: Vec<_> = source
+        .hosts
+        .iter()
+        .map(|(name, host)| resolve_host(&name.value, host, &source.ssh, base, faults))
+        .collect();
+    Some(Inventory { cluster: cluster?, hosts: hosts.into_iter().collect::<Option<Vec<_>>>()? })
+}
+
+fn resolve_cluster(source: &source::Cluster) -> Option<Cluster> {
+    let name = source.name.to_value()?;
+    let own = || WrittenEndpoint { host: defaults::endpoint_host(&name), port: API_PORT };
+    let written = source.endpoint.value_or(own)?;
+    source.cni.value_or(Default::default)?;
+    Some(Cluster {
+        endpoint: Endpoint { own: written == own(), host: written.host, port: written.port },
+        name,
+        kubernetes: source.kubernetes.to_value()?,
+        pod_cidr: source.pod_cidr.value_or(defaults::pod_cidr)?.into(),
+        service_cidr: source.service_cidr.value_or(defaults::service_cidr)?.into(),
+        cni: Cni::Flannel { backend: FlannelBackend::Vxlan },
+        allow_cgroup_v1: source.allow_cgroup_v1.value_or(|| false)?,
+    })
+}
+
+fn resolve_host(
+    name: &str,
+    source: &source::Host,
+    common: &source::Ssh,
+    base: Option<Base<'_>>,
+    faults: &mut Faults,
+) -> Option<Host> {
+    let ssh = resolve_ssh(&source.ssh, common, base, faults);
+    Some(Host {
+        name: name.to_owned(),
+        address: source.address.to_value()?,
+        role: source.role.to_value()?,
+        node_ip: optional(&source.node_ip)?,
+        labels: source.labels.value_or(Default::default)?,
+        host_key: optional(&source.host_key)?,
+        keep_hostname: source.keep_hostname.value_or(|| false)?,
+        ssh: ssh?,
+    })
+}
+
+/// The host's own field where it has one, else the field at the top.
+fn inherit<'a, T>(own: &'a Given<T>, common: &'a Given<T>) -> &'a Given<T> {
+    match own {
+        Given::Absent => common,
+        Given::Faulty | Given::Valid(_) => own,
+    }
+}
+
+fn optional<T: Clone>(given: &Given<T>) -> Option<Option<T>> {
+    match given {
+        Given::Absent => Some(None),
+        Given::Faulty => None,
+        Given::Valid(spanned) => Some(Some(spanned.value.clone())),
+    }
+}
+
+fn resolve_ssh(
+    own: &source::Ssh,
+    common: &source::Ssh,
+    base: Option<Base<'_>>,
+    faults: &mut Faults,
+) -> Option<Ssh> {
+    let written = inherit(&own.identity, &common.identity).value_or(Vec::new)?;
+    let identity: Vec<_> = written.iter().map(|path| place(&path.value, path.span, base, faults)).collect();
+    let reference = inherit(&own.passphrase, &common.passphrase);
+    let passphrase = match reference {
+        Given::Valid(spanned) => match &spanned.value {
+            SecretReference::File(path) => {
+                let path = place(&path.to_string_lossy(), spanned.span, base, faults)?;
+                Some(SecretReference::File(path))
+            }
+            other => Some(other.clone()),
+        },
+        Given::Absent => None,
+        Given::Faulty => return None,
+    };
+    Some(Ssh {
+        user: inherit(&own.user, &common.user).value_or(|| defaults::USER.to_owned())?,
+        port: inherit(&own.port, &common.port).value_or(|| defaults::SSH_PORT)?,
+        identity: identity.into_iter().collect::<Option<Vec<_>>>()?,
+        passphrase,
+        proxy_command: optional(inherit(&own.proxy_command, &common.proxy_command))?,
+    })
+}
+
+/// Where a written path leads.
+fn place(written: &str, span: Span, base: Option<Base<'_>>, faults: &mut Faults) -> Option<PathBuf> {
+    let Some(base) = base else { return Some(PathBuf::from(written)) };
+    let below_home = if written == "~" { Some("") } else { written.strip_prefix("~/") };
+    match (below_home, base.home) {
+        (Some(rest), Some(home)) => Some(home.join(rest)),
+        (Some(_), None) => {
+            let message = format!("the home folder in {} is not known", quote(written));
+            faults.push(Fault::new(span, message).help("set HOME, or write the path from `/`"));
+            None
+        }
+        // `join` keeps an absolute path as it is.
+        (None, _) => Some(base.folder.join(written)),
+    }
+}

@@ -1,0 +1,109 @@
+//! The top of the file.
+
+use schemars::JsonSchema;
+
+use super::cluster::Cluster;
+use super::field::Field;
+use super::host::Host;
+use super::section::{Keys, Section};
+use super::ssh::Ssh;
+use crate::fault::{Fault, Faults, quote};
+use crate::span::{Span, Spanned};
+use crate::syntax;
+use crate::yaml::Node;
+
+/// What Garboard builds: one cluster and the hosts it runs on.
+#[derive(Debug, JsonSchema)]
+#[schemars(deny_unknown_fields, title = "Garboard inventory")]
+pub(crate) struct Inventory {
+    /// The cluster as a whole.
+    #[schemars(with = "Cluster")]
+    pub(crate) cluster: Option<Cluster>,
+    /// How hosts are reached, unless a host says otherwise.
+    #[schemars(default)]
+    pub(crate) ssh: Ssh,
+    /// The machines. A host's key is its node name and, unless `keep_hostname` is set, its OS hostname.
+    #[schemars(with = "std::collections::BTreeMap<String, Host>", extend(
+        "minProperties" = 1,
+        "propertyNames" = { "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
+    ))]
+    pub(crate) hosts: Vec<(Spanned<String>, Host)>,
+    /// Where the word `hosts` stands.
+    #[schemars(skip)]
+    pub(crate) hosts_key: Option<Span>,
+}
+
+pub(super) static KEYS: Keys = Keys {
+    known: &["cluster", "ssh", "hosts"],
+    later: &[
+        ("edge", "remove it: ingress, firewall, dynamic DNS and VPN come with a later version"),
+        ("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up"),
+        ("playbooks", "remove it: playbooks of your own come with a later version"),
+    ],
+    elsewhere: &[
+        ("name", "it belongs under `cluster:`"),
+        ("kubernetes", "it belongs under `cluster:`"),
+        ("endpoint", "it belongs under `cluster:`"),
+        ("pod_cidr", "it belongs under `cluster:`"),
+        ("service_cidr", "it belongs under `cluster:`"),
+        ("cni", "it belongs under `cluster:`"),
+        ("user", "it belongs under `ssh:`"),
+        ("identity", "it belongs under `ssh:`"),
+        ("nodes", "did you mean `hosts`?"),
+        ("all", "this looks like an Ansible inventory; see `hosts:` in docs/inventory.md"),
+    ],
+};
+
+impl Inventory {
+    /// Reads the whole file; what is wrong is reported and left out.
+    pub(crate) fn read(root: &Node, faults: &mut Faults) -> Option<Self> {
+        let top = Span { start: root.span.start, end: root.span.start };
+        let whole = Field { path: String::new(), key: top, node: root };
+        let Some(section) = open_top(&whole, faults) else { return None };
+        let cluster = section
+            .require("cluster", "cluster: { name: homelab, kubernetes: v1.36.3 }", faults)
+            .and_then(|field| Cluster::read(&field, faults));
+        let ssh = section.get("ssh").map_or_else(Ssh::default, |field| Ssh::read(&field, faults));
+        let hosts_field = section.require(
+            "hosts",
+            "hosts: { cp1: { address: 192.168.1.11, role: control_plane } }",
+            faults,
+        );
+        let hosts = hosts_field.as_ref().and_then(|field| read_hosts(field, faults)).unwrap_or_default();
+        Some(Self { cluster, ssh, hosts, hosts_key: hosts_field.map(|field| field.key) })
+    }
+}
+
+fn open_top<'a>(whole: &Field<'a>, faults: &mut Faults) -> Option<Section<'a>> {
+    if matches!(whole.node.value, crate::yaml::Value::Mapping(_)) {
+        return whole.section(&KEYS, faults);
+    }
+    let message =
+        format!("an inventory is a mapping with `cluster:` and `hosts:`, found {}", whole.node.kind());
+    faults.push(Fault::new(whole.node.span, message));
+    None
+}
+
+fn read_hosts(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<(Spanned<String>, Host)>> {
+    if matches!(field.node.value, crate::yaml::Value::Sequence(_)) {
+        let help = "write each host under its name: `w1: { address: 192.168.1.12, role: worker }`";
+        return field.expected_with_help("a mapping from host names to hosts", Some(help), faults);
+    }
+    let entries = field.entries("a mapping from host names to hosts", faults)?;
+    if entries.is_empty() {
+        faults.push(
+            Fault::new(field.span(), "`hosts` is empty")
+                .help("add a host: `cp1: { address: 192.168.1.11, role: control_plane }`"),
+        );
+    }
+    let mut hosts = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if let Err(flaw) = syntax::host_name(&entry.key.value) {
+            let message = format!("{} cannot be a host's name: {}", quote(&entry.key.value), flaw.message);
+            faults.push(crate::fault::Flaw { message, ..flaw }.at(entry.key.span));
+        }
+        let host = Host::read(&Field::new(&field.path, entry), faults);
+        hosts.push((entry.key.clone(), host));
+    }
+    Some(hosts)
+}

@@ -1,0 +1,127 @@
+//! `ssh:`, at the top and under a host.
+
+use schemars::JsonSchema;
+
+use super::field::{Field, given};
+use super::secret_reference;
+use super::section::Keys;
+use crate::fault::{Fault, Faults, Flaw, quote};
+use crate::secret::SecretReference;
+use crate::span::{Given, Spanned};
+use crate::syntax;
+use crate::yaml::Value;
+
+/// How a host is reached.
+#[derive(Debug, Clone, Default, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Ssh {
+    /// The login. It is root, or may become root with `sudo` without a password.
+    #[schemars(default, extend("default" = "root"))]
+    pub(crate) user: Given<String>,
+    /// The port of sshd.
+    #[schemars(default, with = "u16", extend("minimum" = 1, "default" = 22))]
+    pub(crate) port: Given<u16>,
+    /// Private key files, tried in this order. `~/` is the home folder; other relative paths start at the
+    /// inventory's folder. Without it, the SSH agent and the usual keys in `~/.ssh` are tried.
+    #[schemars(default, with = "Identities")]
+    pub(crate) identity: Given<Vec<Spanned<String>>>,
+    /// The passphrase of the private keys: a reference, never the text itself.
+    #[schemars(default, with = "secret_reference::Shape")]
+    pub(crate) passphrase: Given<SecretReference>,
+    /// A program whose standard input and output lead to the host's sshd, as in `ssh_config(5)`: `%h` is the
+    /// address, `%p` the port.
+    #[schemars(default)]
+    pub(crate) proxy_command: Given<String>,
+}
+
+/// One path or several, for the schema.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "the shape of a value for the schema")]
+enum Identities {
+    One(String),
+    Several(#[schemars(length(min = 1))] Vec<String>),
+}
+
+pub(super) static KEYS: Keys = Keys {
+    known: &["user", "port", "identity", "passphrase", "proxy_command"],
+    later: &[("sudo", "remove it, and let the login use `sudo` without a password, or log in as root")],
+    elsewhere: &[
+        ("key", "did you mean `identity`?"),
+        ("identity_file", "did you mean `identity`?"),
+        ("private_key", "did you mean `identity`?"),
+        ("password", "log in with a key: `identity: ~/.ssh/id_ed25519`"),
+        ("host_key", "it belongs under the host itself"),
+        ("address", "it belongs under the host itself"),
+    ],
+};
+
+impl Ssh {
+    /// Reads the section; what is wrong in it is faulty, what is not there absent.
+    pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Self {
+        let Some(section) = field.section(&KEYS, faults) else {
+            return Self {
+                user: Given::Faulty,
+                port: Given::Faulty,
+                identity: Given::Faulty,
+                passphrase: Given::Faulty,
+                proxy_command: Given::Faulty,
+            };
+        };
+        Self {
+            user: given(section.get("user"), |field| field.parsed(syntax::login, faults)),
+            port: given(section.get("port"), |field| field.parsed(syntax::port, faults)),
+            identity: given(section.get("identity"), |field| identities(field, faults)),
+            passphrase: given(section.get("passphrase"), |field| secret_reference::read(field, faults)),
+            proxy_command: given(section.get("proxy_command"), |field| field.parsed(proxy_command, faults)),
+        }
+    }
+}
+
+fn proxy_command(text: &str) -> Result<String, Flaw> {
+    if text.trim().is_empty() {
+        return Err(Flaw::new("the command is empty").help("remove the key to connect directly"));
+    }
+    Ok(text.to_owned())
+}
+
+fn identities(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Spanned<String>>>> {
+    let Value::Sequence(items) = &field.node.value else {
+        let one = field.parsed(path, faults)?;
+        let span = one.span;
+        return Some(Spanned::new(vec![one], span));
+    };
+    if items.is_empty() {
+        faults.push(
+            Fault::new(field.span(), format!("{} is an empty list", quote(&field.path)))
+                .help("name a private key file, or remove the key"),
+        );
+        return None;
+    }
+    let paths: Vec<_> = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            let item =
+                Field { path: format!("{}[{index}]", field.path), key: field.key, node: item.as_ref() };
+            item.parsed(path, faults)
+        })
+        .collect();
+    Some(Spanned::new(paths.into_iter().collect::<Option<Vec<_>>>()?, field.span()))
+}
+
+/// A path as written; where `~` leads is found when the file is loaded.
+pub(super) fn path(text: &str) -> Result<String, Flaw> {
+    if text.trim().is_empty() {
+        return Err(Flaw::new("the path is empty"));
+    }
+    if text.ends_with(".pub") {
+        let private = text.trim_end_matches(".pub");
+        return Err(Flaw::new("this is the public half of a key").help(format!("write {}", quote(private))));
+    }
+    if text.starts_with('~') && text != "~" && !text.starts_with("~/") {
+        return Err(Flaw::new("the home folder of another user is not looked up")
+            .help("write the path from `/`, or `~/…` for your own home folder"));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,23 @@
+//! How a host is reached, resolved.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::secret::SecretReference;
+
+/// How a host is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ssh {
+    /// The login; `root` unless the inventory says otherwise.
+    pub user: String,
+    /// The port of sshd; 22 unless the inventory says otherwise.
+    pub port: u16,
+    /// Private key files in the order to try them. From [`crate::load`]: absolute if the inventory's path was, with
+    /// `~` expanded; from [`crate::parse`]: as written. Empty: the SSH agent and the usual files.
+    pub identity: Vec<PathBuf>,
+    /// The passphrase of the private keys.
+    pub passphrase: Option<SecretReference>,
+    /// A program whose standard input and output lead to sshd; `%h`, `%p`, `%r` still stand in it.
+    pub proxy_command: Option<String>,
+}

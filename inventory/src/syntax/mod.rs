@@ -1,0 +1,17 @@
+//! The forms single values may have. Each function takes a text and says what is wrong with it and what was meant.
+
+mod address;
+mod endpoint;
+mod fingerprint;
+mod label;
+mod name;
+mod network;
+mod version;
+
+pub(crate) use address::{address, is_loopback, login, node_ip, port, same_host};
+pub(crate) use endpoint::{API_PORT, WrittenEndpoint, endpoint};
+pub(crate) use fingerprint::fingerprint;
+pub(crate) use label::{label_key, label_value};
+pub(crate) use name::{cluster_name, host_name};
+pub(crate) use network::cidr;
+pub(crate) use version::kubernetes_version;

@@ -1,0 +1,61 @@
+//! Networks: `10.244.0.0/16`
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::fault::{Flaw, quote};
+
+/// A network in canonical form, of addresses that can be routed to.
+pub(crate) fn cidr(text: &str) -> Result<Ipv4Net, Flaw> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        let flaw = Flaw::new(format!("{} is an address, not a network", quote(text)));
+        return Err(match address {
+            IpAddr::V4(address) => flaw.help(format!("write `{}`", presumed(address))),
+            IpAddr::V6(_) => no_ipv6(text),
+        });
+    }
+    let network = match text.parse::<IpNet>() {
+        Ok(IpNet::V4(network)) => network,
+        Ok(IpNet::V6(_)) => return Err(no_ipv6(text)),
+        Err(_) => {
+            return Err(
+                Flaw::new(format!("{} is no network", quote(text))).help("write it like `10.244.0.0/16`")
+            );
+        }
+    };
+    if network.trunc() != network {
+        return Err(Flaw::new(format!("{} has bits set behind its prefix", quote(text)))
+            .help(format!("write `{}`", network.trunc())));
+    }
+    let first = network.network();
+    if first.is_unspecified() || first.is_loopback() || first.is_multicast() || first.is_link_local() {
+        return Err(Flaw::new(format!("{} cannot be used for pods or services", quote(text)))
+            .help("take a private network, such as `10.244.0.0/16`"));
+    }
+    Ok(network)
+}
+
+fn presumed(address: Ipv4Addr) -> Ipv4Net {
+    Ipv4Net::new_assert(address, 16).trunc()
+}
+
+fn no_ipv6(text: &str) -> Flaw {
+    Flaw::new(format!("{} is IPv6, which is not in this version", quote(text)))
+        .help("use an IPv4 network, such as `10.244.0.0/16`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cidr;
+
+    #[test]
+    fn a_network_that_is_not_canonical_comes_with_the_one_that_is() {
+        assert_eq!(cidr("10.244.0.1/16").unwrap_err().help.unwrap(), "write `10.244.0.0/16`");
+        assert_eq!(cidr("10.244.7.9").unwrap_err().help.unwrap(), "write `10.244.0.0/16`");
+        assert_eq!(cidr("10.244.0.0/16").unwrap().to_string(), "10.244.0.0/16");
+        for bad in ["fd00::/48", "10.244.0.0/33", "10.244/16", "127.0.0.0/8", "0.0.0.0/0", "224.0.0.0/4"] {
+            assert!(cidr(bad).is_err(), "{bad} was taken");
+        }
+    }
+}
