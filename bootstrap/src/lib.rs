@@ -1,1 +1,13 @@
-//! .
+//! The laptop's side: the `garboard` command.
+//!
+//! inventory → plan → session → engine → step → system: data goes one way. `cli` holds a file a command; `check`,
+//! `membership` and `run::difference` are pure; `ssh`, `deploy`, `session`, `store` and `cluster` do the talking;
+//! `output` shows what happens.
+
+pub mod check;
+#[cfg(test)]
+mod facts_for_tests;
+pub mod membership;
+pub mod output;
+pub mod problem;
+pub mod store;
