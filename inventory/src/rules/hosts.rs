@@ -24,7 +24,7 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
 }
 
 /// Behind a gateway that forwards ports one address may lead to several hosts, so the port counts too. What the proxy
-/// command makes of an address is its own business: behind two different ones the same address may be two hosts.
+/// command makes of an address is its own business: from two different ones the same address may be two hosts.
 fn same_machine(first: (&str, &Host), second: (&str, &Host), common: &Ssh, faults: &mut Faults) -> bool {
     let (Some(one), Some(other)) = (first.1.address.valid(), second.1.address.valid()) else { return false };
     let (Some(port), Some(other_port)) = (port(first.1, common), port(second.1, common)) else {
@@ -33,10 +33,7 @@ fn same_machine(first: (&str, &Host), second: (&str, &Host), common: &Ssh, fault
     if !same_host(&one.value, &other.value) || port != other_port {
         return false;
     }
-    if let (Given::Valid(first), Given::Valid(second)) =
-        (&first.1.ssh.proxy_command, &second.1.ssh.proxy_command)
-        && first.value != second.value
-    {
+    if proxy(first.1, common) != proxy(second.1, common) {
         return false;
     }
     faults.push(
@@ -48,6 +45,12 @@ fn same_machine(first: (&str, &Host), second: (&str, &Host), common: &Ssh, fault
         .help("two hosts are two machines; behind a gateway give each its own `ssh: { port: … }`"),
     );
     true
+}
+
+fn proxy<'a>(host: &'a Host, common: &'a Ssh) -> Option<&'a str> {
+    let given =
+        if host.ssh.proxy_command == Given::Absent { &common.proxy_command } else { &host.ssh.proxy_command };
+    given.valid().map(|written| written.value.as_str())
 }
 
 fn port(host: &Host, common: &Ssh) -> Option<u16> {

@@ -6,11 +6,11 @@ use semver::Version;
 
 use super::field::{Field, given};
 use super::section::Keys;
+use crate::defaults;
 use crate::fault::{Fault, Faults, quote};
 use crate::span::{Given, Spanned};
 use crate::suggestion::nearest;
 use crate::syntax::{self, WrittenEndpoint};
-use crate::yaml::Value;
 
 /// The cluster as a whole.
 #[derive(Debug, Default, JsonSchema)]
@@ -60,6 +60,7 @@ pub(crate) struct Flannel {
 }
 
 pub(super) static KEYS: Keys = Keys {
+    example: "cluster: { name: homelab, kubernetes: v1.36.3 }",
     known: &["name", "kubernetes", "endpoint", "pod_cidr", "service_cidr", "cni", "allow_cgroup_v1"],
     later: &[],
     elsewhere: &[
@@ -76,6 +77,7 @@ pub(super) static KEYS: Keys = Keys {
 const OTHER_NETWORK: &str = "remove it, or write `cni: { flannel: { backend: vxlan } }`";
 
 pub(super) static CNI_KEYS: Keys = Keys {
+    example: "cni: { flannel: { backend: vxlan } }",
     known: &["flannel"],
     later: &[
         ("calico", OTHER_NETWORK),
@@ -87,7 +89,8 @@ pub(super) static CNI_KEYS: Keys = Keys {
     elsewhere: &[("backend", "it belongs under `flannel:`")],
 };
 
-pub(super) static FLANNEL_KEYS: Keys = Keys { known: &["backend"], later: &[], elsewhere: &[] };
+pub(super) static FLANNEL_KEYS: Keys =
+    Keys { example: "flannel: { backend: vxlan }", known: &["backend"], later: &[], elsewhere: &[] };
 
 /// Flannel's other backends (its documentation, "Backends").
 const OTHER_BACKENDS: [&str; 7] = ["host-gw", "wireguard", "udp", "ipip", "ipsec", "alloc", "tencent-vpc"];
@@ -102,8 +105,12 @@ impl Cluster {
             name: given(name, |field| field.parsed(syntax::cluster_name, faults)),
             kubernetes: given(kubernetes, |field| field.parsed(syntax::kubernetes_version, faults)),
             endpoint: given(section.get("endpoint"), |field| field.parsed(syntax::endpoint, faults)),
-            pod_cidr: given(section.get("pod_cidr"), |field| field.parsed(syntax::cidr, faults)),
-            service_cidr: given(section.get("service_cidr"), |field| field.parsed(syntax::cidr, faults)),
+            pod_cidr: given(section.get("pod_cidr"), |field| {
+                field.parsed(|text| syntax::cidr(text, &defaults::pod_cidr()), faults)
+            }),
+            service_cidr: given(section.get("service_cidr"), |field| {
+                field.parsed(|text| syntax::cidr(text, &defaults::service_cidr()), faults)
+            }),
             cni: given(section.get("cni"), |field| read_cni(field, faults)),
             allow_cgroup_v1: given(section.get("allow_cgroup_v1"), |field| field.boolean(faults)),
         })
@@ -111,15 +118,6 @@ impl Cluster {
 }
 
 fn read_cni(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Cni>> {
-    if let Value::Scalar { text, .. } = &field.node.value
-        && text == "flannel"
-    {
-        return field.expected_with_help(
-            "a mapping with `flannel`",
-            Some("write `cni: { flannel: { backend: vxlan } }`"),
-            faults,
-        );
-    }
     let flannel = field.section(&CNI_KEYS, faults)?.get("flannel")?;
     let Some(backend) = flannel.section(&FLANNEL_KEYS, faults)?.get("backend") else {
         return Some(Spanned::new(Cni::default(), field.span()));

@@ -28,32 +28,19 @@ impl<'a> Field<'a> {
         if self.node.span.is_empty() { self.key } else { self.node.span }
     }
 
-    /// Reports that something else was expected. The value is named only by its kind if it may be a secret.
-    pub(crate) fn expected<T>(&self, what: &str, faults: &mut Faults) -> Option<T> {
-        self.expected_with_help(what, None, faults)
-    }
-
-    /// The same with a way out.
-    pub(crate) fn expected_with_help<T>(
-        &self,
-        what: &str,
-        help: Option<&str>,
-        faults: &mut Faults,
-    ) -> Option<T> {
+    /// Reports that something else was expected. Not for values that may be secrets: a scalar is repeated.
+    pub(crate) fn expected<T>(&self, what: &str, help: &str, faults: &mut Faults) -> Option<T> {
         let path = quote(&self.path);
-        let mut fault = if self.node.is_null() {
+        let fault = if self.node.is_null() {
             Fault::new(self.key, format!("{path} has no value, expected {what}"))
-                .help("give it a value, or remove the key to get the default")
+                .help("give it a value, or remove the key if it is optional")
         } else {
             let found = match &self.node.value {
                 Value::Scalar { text, .. } => quote(text),
                 _ => self.node.kind().to_owned(),
             };
-            Fault::new(self.span(), format!("{path} must be {what}, found {found}"))
+            Fault::new(self.span(), format!("{path} must be {what}, found {found}")).help(help)
         };
-        if let Some(help) = help {
-            fault = fault.help(help);
-        }
         faults.push(fault);
         None
     }
@@ -64,7 +51,7 @@ impl<'a> Field<'a> {
             Value::Scalar { text, .. } if !self.node.is_null() => {
                 Some(Spanned::new(text.clone(), self.node.span))
             }
-            _ => self.expected("text", faults),
+            _ => self.expected("text", "write one value; in quotes it may hold `[`, `{` and `:`", faults),
         }
     }
 
@@ -92,15 +79,18 @@ impl<'a> Field<'a> {
         let value = match &self.node.value {
             Value::Scalar { text, plain: true } if text == "true" => true,
             Value::Scalar { text, plain: true } if text == "false" => false,
-            Value::Scalar { text, .. } => {
-                let help = match text.to_lowercase().as_str() {
-                    "yes" | "on" | "true" | "1" | "y" => Some("write `true`, without quotes"),
-                    "no" | "off" | "false" | "0" | "n" => Some("write `false`, without quotes"),
-                    _ => None,
+            other => {
+                let word = match other {
+                    Value::Scalar { text, .. } => text.to_lowercase(),
+                    _ => String::new(),
                 };
-                return self.expected_with_help("`true` or `false`", help, faults);
+                let help = match word.as_str() {
+                    "yes" | "on" | "true" | "1" | "y" => "write `true`, without quotes",
+                    "no" | "off" | "false" | "0" | "n" => "write `false`, without quotes",
+                    _ => "write one of the two, without quotes",
+                };
+                return self.expected("`true` or `false`", help, faults);
             }
-            _ => return self.expected("`true` or `false`", faults),
         };
         Some(Spanned::new(value, self.node.span))
     }
@@ -111,10 +101,10 @@ impl<'a> Field<'a> {
     }
 
     /// The entries of a mapping whose keys the user chooses; those written twice are reported.
-    pub(crate) fn entries(&self, what: &str, faults: &mut Faults) -> Option<Vec<&'a Entry>> {
+    pub(crate) fn entries(&self, what: &str, example: &str, faults: &mut Faults) -> Option<Vec<&'a Entry>> {
         match &self.node.value {
             Value::Mapping(entries) => Some(crate::source::section::distinct(&self.path, entries, faults)),
-            _ => self.expected(what, faults),
+            _ => self.expected(what, &format!("write it like `{example}`"), faults),
         }
     }
 }

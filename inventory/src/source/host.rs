@@ -39,7 +39,7 @@ pub(crate) struct Host {
     pub(crate) ssh: Ssh,
 }
 
-/// The value of a label, for the schema: numbers and `true` are taken as they are written.
+/// The value of a label. Numbers and `true` are taken as they are written.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value for the schema")]
@@ -52,6 +52,7 @@ enum LabelValue {
 const IN_SSH: &str = "it belongs under the host's `ssh:`, or under `ssh:` at the top";
 
 pub(super) static KEYS: Keys = Keys {
+    example: "w1: { address: 192.168.1.12, role: worker }",
     known: &["address", "role", "node_ip", "labels", "host_key", "keep_hostname", "ssh"],
     later: &[
         ("zone", "remove it: zones come with the edge"),
@@ -116,17 +117,17 @@ fn read_role(text: &str) -> Result<Role, Flaw> {
                 "node" | "agent" | "slave" | "minion" => Some("worker"),
                 _ => nearest(text, ["control_plane", "worker"]),
             };
-            let flaw = Flaw::new(format!("must be `control_plane` or `worker`, found {}", quote(text)));
+            let flaw = Flaw::new(format!("{} is no role", quote(text)));
             Err(match meant {
                 Some(word) => flaw.help(format!("did you mean `{word}`?")),
-                None => flaw,
+                None => flaw.help("write `control_plane` or `worker`"),
             })
         }
     }
 }
 
 fn labels(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<BTreeMap<String, String>>> {
-    let entries = field.entries("a mapping from label keys to values", faults)?;
+    let entries = field.entries("a mapping from label keys to values", "labels: { disk: ssd }", faults)?;
     let mut labels = BTreeMap::new();
     let mut good = true;
     for entry in entries {

@@ -34,6 +34,7 @@ pub(crate) struct Inventory {
 }
 
 pub(super) static KEYS: Keys = Keys {
+    example: "cluster: { … }, hosts: { … }",
     known: &["cluster", "ssh", "hosts"],
     later: &[
         ("edge", "remove it: ingress, firewall, dynamic DNS and VPN come with a later version"),
@@ -53,6 +54,8 @@ pub(super) static KEYS: Keys = Keys {
         ("all", "this looks like an Ansible inventory; see `hosts:` in docs/inventory.md"),
     ],
 };
+
+const EXAMPLE: &str = "hosts: { cp1: { address: 192.168.1.11, role: control_plane } }";
 
 impl Inventory {
     /// Reads the whole file; what is wrong is reported and left out.
@@ -80,16 +83,18 @@ fn open_top<'a>(whole: &Field<'a>, faults: &mut Faults) -> Option<Section<'a>> {
     }
     let message =
         format!("an inventory is a mapping with `cluster:` and `hosts:`, found {}", whole.node.kind());
-    faults.push(Fault::new(whole.node.span, message));
+    faults.push(
+        Fault::new(whole.node.span, message).help("the examples in docs/inventory.md are a place to start"),
+    );
     None
 }
 
 fn read_hosts(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<(Spanned<String>, Host)>> {
     if matches!(field.node.value, crate::yaml::Value::Sequence(_)) {
         let help = "write each host under its name: `w1: { address: 192.168.1.12, role: worker }`";
-        return field.expected_with_help("a mapping from host names to hosts", Some(help), faults);
+        return field.expected("a mapping from host names to hosts", help, faults);
     }
-    let entries = field.entries("a mapping from host names to hosts", faults)?;
+    let entries = field.entries("a mapping from host names to hosts", EXAMPLE, faults)?;
     if entries.is_empty() {
         faults.push(
             Fault::new(field.span(), "`hosts` is empty")

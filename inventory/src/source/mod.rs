@@ -14,3 +14,42 @@ pub(crate) use cluster::Cluster;
 pub(crate) use host::Host;
 pub(crate) use inventory::Inventory;
 pub(crate) use ssh::Ssh;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{cluster, host, inventory, secret_reference, section::Keys, ssh};
+
+    /// The keys a part of the schema knows; alternatives are joined.
+    fn in_schema(part: &serde_json::Value) -> BTreeSet<&str> {
+        let own = part
+            .get("properties")
+            .and_then(serde_json::Value::as_object)
+            .into_iter()
+            .flat_map(|map| map.keys());
+        let alternatives = part.get("oneOf").and_then(serde_json::Value::as_array).into_iter().flatten();
+        own.map(String::as_str).chain(alternatives.flat_map(in_schema)).collect()
+    }
+
+    #[test]
+    fn readers_and_schema_know_the_same_keys() {
+        let schema = crate::schema::schema();
+        let sections: [(&str, &Keys); 7] = [
+            ("", &inventory::KEYS),
+            ("/$defs/Cluster", &cluster::KEYS),
+            ("/$defs/Cni", &cluster::CNI_KEYS),
+            ("/$defs/Flannel", &cluster::FLANNEL_KEYS),
+            ("/$defs/Ssh", &ssh::KEYS),
+            ("/$defs/Host", &host::KEYS),
+            ("/$defs/SecretReference", &secret_reference::KEYS),
+        ];
+        for (pointer, keys) in sections {
+            let part = schema.pointer(pointer).unwrap();
+            assert_eq!(in_schema(part), keys.known.iter().copied().collect(), "at `{pointer}`");
+            for (word, _) in keys.later.iter().chain(keys.elsewhere) {
+                assert!(!keys.known.contains(word), "`{word}` is known and refused");
+            }
+        }
+    }
+}

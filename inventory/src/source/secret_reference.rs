@@ -25,7 +25,12 @@ pub(crate) enum Shape {
     Command(#[schemars(length(min = 1))] Vec<String>),
 }
 
-pub(super) static KEYS: Keys = Keys { known: &["env", "file", "command"], later: &[], elsewhere: &[] };
+pub(super) static KEYS: Keys = Keys {
+    example: "passphrase: { env: SSH_PASSPHRASE }",
+    known: &["env", "file", "command"],
+    later: &[],
+    elsewhere: &[],
+};
 
 const FORMS: &str = "`{ env: NAME }`, `{ file: PATH }` or `{ command: [PROGRAM, …] }`";
 
@@ -69,15 +74,18 @@ fn variable(text: &str) -> Result<String, Flaw> {
             .help("a name has letters, digits and `_`, such as `SSH_PASSPHRASE`"));
     }
     if name.len() != text.len() {
-        return Err(Flaw::new("the name goes without `$`").help(format!("write {}", quote(name))));
+        return Err(Flaw::new("the name goes without `$`").help("remove the `$`"));
     }
     Ok(text.to_owned())
 }
 
 fn command(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<String>> {
     let Value::Sequence(items) = &field.node.value else {
+        // What was written is not repeated: it may be the secret.
+        let message = format!("{} must be a list of a program and its arguments", quote(&field.path));
         let help = "write each argument by itself, no shell reads it: `[pass, show, homelab]`";
-        return field.expected_with_help("a list of a program and its arguments", Some(help), faults);
+        faults.push(Fault::new(field.span(), message).help(help));
+        return None;
     };
     let words = items
         .iter()
@@ -90,7 +98,10 @@ fn command(field: &Field<'_>, faults: &mut Faults) -> Option<Vec<String>> {
         .collect::<Vec<_>>();
     let words = words.into_iter().collect::<Option<Vec<_>>>()?;
     if words.first().is_none_or(|program| program.trim().is_empty()) {
-        faults.push(Fault::new(field.span(), format!("{} names no program", quote(&field.path))));
+        faults.push(
+            Fault::new(field.span(), format!("{} names no program", quote(&field.path)))
+                .help("write it like `[pass, show, homelab]`"),
+        );
         return None;
     }
     Some(words)

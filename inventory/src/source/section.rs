@@ -10,6 +10,8 @@ use crate::yaml::{Entry, Value};
 
 /// The keys a section may have.
 pub(crate) struct Keys {
+    /// The section as a user would write it.
+    pub(crate) example: &'static str,
     /// What this version acts on.
     pub(crate) known: &'static [&'static str],
     /// What is designed but not built, with what to do meanwhile.
@@ -31,7 +33,7 @@ impl<'a> Section<'a> {
     pub(super) fn open(field: &Field<'a>, keys: &'static Keys, faults: &mut Faults) -> Option<Self> {
         let Value::Mapping(entries) = &field.node.value else {
             let what = format!("a mapping with {}", list(keys.known));
-            return field.expected(&what, faults);
+            return field.expected(&what, &format!("write it like `{}`", keys.example), faults);
         };
         let section = Self {
             path: field.path.clone(),

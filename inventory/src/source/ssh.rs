@@ -34,7 +34,7 @@ pub(crate) struct Ssh {
     pub(crate) proxy_command: Given<String>,
 }
 
-/// One path or several, for the schema.
+/// The path of a private key, or a list of them.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[expect(dead_code, reason = "the shape of a value for the schema")]
@@ -44,6 +44,7 @@ enum Identities {
 }
 
 pub(super) static KEYS: Keys = Keys {
+    example: "ssh: { user: pi, identity: ~/.ssh/id_ed25519 }",
     known: &["user", "port", "identity", "passphrase", "proxy_command"],
     later: &[("sudo", "remove it, and let the login use `sudo` without a password, or log in as root")],
     elsewhere: &[
@@ -113,7 +114,7 @@ fn identities(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Span
 /// A path as written; where `~` leads is found when the file is loaded.
 pub(super) fn path(text: &str) -> Result<String, Flaw> {
     if text.trim().is_empty() {
-        return Err(Flaw::new("the path is empty"));
+        return Err(Flaw::new("the path is empty").help("name a file, or remove the key"));
     }
     if text.ends_with(".pub") {
         let private = text.trim_end_matches(".pub");

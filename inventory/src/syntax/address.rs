@@ -29,7 +29,8 @@ pub(crate) fn address(text: &str) -> Result<String, Flaw> {
     }
     // Four numbers are meant as an address, though DNS would take `192.168.1.300` for a name.
     if !is_domain(text) || looks_numeric(text) {
-        return Err(Flaw::new(format!("{} is neither an IPv4 address nor a host name", quote(text))));
+        return Err(Flaw::new(format!("{} is neither an IPv4 address nor a host name", quote(text)))
+            .help("write it like `192.168.1.11` or `raspberrypi.local`"));
     }
     Ok(text.to_owned())
 }
@@ -53,7 +54,8 @@ fn usable(address: IpAddr, text: &str) -> Result<(), Flaw> {
             .help("write the host's IPv4 address"));
     };
     if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
-        return Err(Flaw::new(format!("{} is not the address of one host", quote(text))));
+        return Err(Flaw::new(format!("{} is not the address of one host", quote(text)))
+            .help("write it like `192.168.1.11`"));
     }
     Ok(())
 }
@@ -85,8 +87,10 @@ fn normal(address: &str) -> String {
 /// A TCP port.
 pub(crate) fn port(text: &str) -> Result<u16, Flaw> {
     match text.parse::<u16>() {
-        Ok(0) | Err(_) => Err(Flaw::new(format!("must be a port from 1 to 65535, found {}", quote(text)))
-            .help("sshd listens on 22")),
+        Ok(0) | Err(_) => {
+            Err(Flaw::new(format!("{} is no port, a port is a number from 1 to 65535", quote(text)))
+                .help("sshd listens on 22"))
+        }
         Ok(port) => Ok(port),
     }
 }

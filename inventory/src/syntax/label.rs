@@ -26,7 +26,7 @@ pub(crate) fn label_key(text: &str) -> Result<String, Flaw> {
         }
     }
     if name.is_empty() {
-        return Err(Flaw::new("it has no name"));
+        return Err(Flaw::new("it has no name").help("write it like `disk` or `example.org/disk`"));
     }
     characters(name)?;
     Ok(text.to_owned())
@@ -45,7 +45,8 @@ pub(crate) fn label_value(text: &str) -> Result<String, Flaw> {
 
 fn characters(text: &str) -> Result<(), Flaw> {
     if text.len() > LONGEST {
-        return Err(Flaw::new(format!("it has {} characters, at most {LONGEST} are allowed", text.len())));
+        return Err(Flaw::new(format!("it has {} characters, at most {LONGEST} are allowed", text.len()))
+            .help("shorten it"));
     }
     let bad = |character: &char| !character.is_ascii_alphanumeric() && !"-_.".contains(*character);
     if let Some(bad) = text.chars().find(bad) {
@@ -54,7 +55,8 @@ fn characters(text: &str) -> Result<(), Flaw> {
     }
     let edge = |character: char| character.is_ascii_alphanumeric();
     if !text.starts_with(edge) || !text.ends_with(edge) {
-        return Err(Flaw::new("it must begin and end with a letter or digit"));
+        return Err(Flaw::new("it must begin and end with a letter or digit")
+            .help("remove what stands before or behind them"));
     }
     Ok(())
 }

@@ -7,21 +7,21 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::fault::{Flaw, quote};
 
 /// A network in canonical form, of addresses that can be routed to.
-pub(crate) fn cidr(text: &str) -> Result<Ipv4Net, Flaw> {
+/// `example` is what the help offers.
+pub(crate) fn cidr(text: &str, example: &Ipv4Net) -> Result<Ipv4Net, Flaw> {
     if let Ok(address) = text.parse::<IpAddr>() {
         let flaw = Flaw::new(format!("{} is an address, not a network", quote(text)));
         return Err(match address {
-            IpAddr::V4(address) => flaw.help(format!("write `{}`", presumed(address))),
-            IpAddr::V6(_) => no_ipv6(text),
+            IpAddr::V4(address) => flaw.help(format!("write `{}`", presumed(address, example))),
+            IpAddr::V6(_) => no_ipv6(text, example),
         });
     }
     let network = match text.parse::<IpNet>() {
         Ok(IpNet::V4(network)) => network,
-        Ok(IpNet::V6(_)) => return Err(no_ipv6(text)),
+        Ok(IpNet::V6(_)) => return Err(no_ipv6(text, example)),
         Err(_) => {
-            return Err(
-                Flaw::new(format!("{} is no network", quote(text))).help("write it like `10.244.0.0/16`")
-            );
+            return Err(Flaw::new(format!("{} is no network", quote(text)))
+                .help(format!("write it like `{example}`")));
         }
     };
     if network.trunc() != network {
@@ -31,23 +31,29 @@ pub(crate) fn cidr(text: &str) -> Result<Ipv4Net, Flaw> {
     let first = network.network();
     if first.is_unspecified() || first.is_loopback() || first.is_multicast() || first.is_link_local() {
         return Err(Flaw::new(format!("{} cannot be used for pods or services", quote(text)))
-            .help("take a private network, such as `10.244.0.0/16`"));
+            .help(format!("take a private network, such as `{example}`")));
     }
     Ok(network)
 }
 
-fn presumed(address: Ipv4Addr) -> Ipv4Net {
-    Ipv4Net::new_assert(address, 16).trunc()
+fn presumed(address: Ipv4Addr, example: &Ipv4Net) -> Ipv4Net {
+    Ipv4Net::new_assert(address, example.prefix_len()).trunc()
 }
 
-fn no_ipv6(text: &str) -> Flaw {
+fn no_ipv6(text: &str, example: &Ipv4Net) -> Flaw {
     Flaw::new(format!("{} is IPv6, which is not in this version", quote(text)))
-        .help("use an IPv4 network, such as `10.244.0.0/16`")
+        .help(format!("use an IPv4 network, such as `{example}`"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::cidr;
+    use ipnet::Ipv4Net;
+
+    use crate::fault::Flaw;
+
+    fn cidr(text: &str) -> Result<Ipv4Net, Flaw> {
+        super::cidr(text, &crate::defaults::pod_cidr())
+    }
 
     #[test]
     fn a_network_that_is_not_canonical_comes_with_the_one_that_is() {

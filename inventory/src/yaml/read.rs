@@ -26,7 +26,9 @@ pub(crate) fn read(source: &str) -> Result<Rc<Node>, Fault> {
     for next in Parser::new_from_str_with_options(source, options) {
         let (event, span) = next.map_err(|error| {
             let start = error.marker().byte_offset().unwrap_or(source.len()).min(source.len());
-            Fault::new(Span { start, end: start }, format!("this is not YAML: {}", error.info()))
+            Fault::new(Span { start, end: start }, format!("this is not YAML: {}", error.info())).help(
+                "look at the indentation (spaces, no tabs), quotes and brackets, here and on the lines before",
+            )
         })?;
         tree.take(event, &span, source.len())?;
     }
@@ -80,7 +82,8 @@ impl Tree {
                     self.count(node.size, place)?;
                     self.node(node, 0)
                 }
-                None => Err(Fault::new(place, "this alias stands inside the value it repeats")),
+                None => Err(Fault::new(place, "this alias stands inside the value it repeats")
+                    .help("write the value out")),
             },
             Event::SequenceStart(_, anchor, _) => self.start(false, place, anchor),
             Event::MappingStart(_, anchor, _) => self.start(true, place, anchor),
@@ -138,7 +141,7 @@ impl Tree {
                 Some(key) => parent.entries.push(Entry { key, value: node }),
                 None => match &node.value {
                     Value::Scalar { text, .. } => parent.key = Some(Spanned::new(text.clone(), node.span)),
-                    _ => return Err(Fault::new(node.span, "a key must be text")),
+                    _ => return Err(Fault::new(node.span, "a key must be text").help("write the key out")),
                 },
             },
         }

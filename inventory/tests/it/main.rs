@@ -1,6 +1,8 @@
 //! The crate as its users meet it.
 
+mod any_text;
 mod examples;
+mod fails;
 mod golden;
 mod ok;
 mod paths;
