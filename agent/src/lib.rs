@@ -6,4 +6,5 @@
 
 pub mod engine;
 pub mod steps;
+pub mod store;
 pub mod system;

@@ -1,10 +1,25 @@
 //! Step kinds: one file each. A kind probes, says what differs, applies, and can restore what it changed.
 
+mod archive;
+mod artifact;
+mod cluster_note;
+mod directory;
+mod file;
+mod hostname;
+mod hosts_entry;
+mod image;
+mod kernel_module;
+mod oci_layout;
+pub(crate) mod path;
+pub(crate) mod swap;
+pub(crate) mod sysctl;
+pub(crate) mod unit;
+
 use std::path::{Path, PathBuf};
 
 use garboard_protocol::{Digest, Observation};
 use garboard_protocol::change::Change;
-use garboard_protocol::step::Outputs;
+use garboard_protocol::step::{Outputs, Step};
 
 use crate::store::Records;
 use crate::system::{self, CommandError, Look, System};
@@ -222,4 +237,24 @@ pub trait Kind {
     fn probe(&self, context: &ProbeContext<'_>) -> Result<Observation, StepError>;
     /// Removes the differences (none are given when the probe answered `Unknown`). Gives the step's outputs.
     fn apply(&self, changes: &[Change], context: &Context<'_>) -> Result<Outputs, StepError>;
+}
+
+/// The kind of a step.
+pub fn kind(step: &Step) -> &dyn Kind {
+    match step {
+        Step::Directory(step) => step,
+        Step::File(step) => step,
+        Step::Artifact(step) => step,
+        Step::Archive(step) => step,
+        Step::Sysctl(step) => step,
+        Step::KernelModule(step) => step,
+        Step::Swap(step) => step,
+        Step::Unit(step) => step,
+        Step::Hostname(step) => step,
+        Step::HostsEntry(step) => step,
+        Step::Image(step) => step,
+        Step::KubeadmInit(step) => step,
+        Step::KubeadmJoin(step) => step,
+        Step::ClusterNote(step) => step,
+    }
 }

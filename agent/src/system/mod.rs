@@ -3,6 +3,12 @@
 //! [`Look`] cannot change anything: a probe gets only `&dyn Look`, so `plan` cannot write, by type. [`System`] adds the
 //! changes. `real` is the host; `fake` is an in-memory host with injectable errors, for tests.
 
+mod pass;
+mod real;
+
+pub use pass::Pass;
+pub use real::Real;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
