@@ -1,1 +1,48 @@
-//! .
+//! Playbooks on the laptop: read, checked and rendered into what the agent and the cluster client understand.
+//!
+//! # Shape
+//!
+//! files → tree with places (`yaml`) → [`Playbook`]s with compiled templates (`parse`, `template`) → checks that need
+//! no host (`check`) → with inventory, facts and lock, chains of [`PlannedStep`]s (`render`). All of it is pure.
+//!
+//! The shipped playbooks lie beside this crate's `src`, one folder each; [`shipped`] has them built in. What their keys
+//! mean is told in `docs/playbooks.md`.
+//!
+//! # Current limitations
+//!
+//! Playbooks of the user's own are read and checked by the same code, but no inventory names them yet.
+
+mod artifact;
+mod check;
+mod diagnostic;
+mod file;
+mod late;
+mod parse;
+mod plan;
+mod playbook;
+mod render;
+mod shipped;
+mod template;
+mod yaml;
+
+pub use artifact::{Artifacts, FILES, IMAGES};
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use late::{Ephemeral, Late, LateError, Signals};
+pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered};
+pub use playbook::{Playbook, Selector};
+pub use render::{Inputs, RenderError};
+pub use shipped::shipped;
+
+/// The signal nobody gives but the tool itself, once the cluster client has reached the API. Outputs: `ca_hash`, `uid`
+/// (of the namespace `kube-system`).
+pub const CLUSTER_SIGNAL: &str = "cluster";
+
+/// All playbooks of a cluster.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Site {
+    /// In the order of `site.yaml`.
+    pub playbooks: Vec<Playbook>,
+    pub(crate) files: file::Files,
+    pub(crate) templates: template::Templates,
+}

@@ -1,0 +1,30 @@
+//! Names of what the lock pins. Playbooks speak of files and images only by these names.
+
+use std::collections::BTreeMap;
+
+use garboard_protocol::step::{Blob, ImageSource};
+
+/// Files of the lock that hosts can get.
+pub const FILES: [&str; 6] = ["cni-plugins", "containerd", "crictl", "kubeadm", "kubelet", "runc"];
+
+/// Images of the lock.
+pub const IMAGES: [&str; 9] = [
+    "coredns",
+    "etcd",
+    "flannel",
+    "flannel-cni-plugin",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "pause",
+];
+
+/// What the lock pins, for each architecture (`amd64`, `arm64`) that some host has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Artifacts {
+    /// By name, then by architecture.
+    pub files: BTreeMap<String, BTreeMap<String, Blob>>,
+    /// By name, then by architecture; the reference of one image is the same on all of them.
+    pub images: BTreeMap<String, BTreeMap<String, ImageSource>>,
+}

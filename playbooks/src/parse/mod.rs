@@ -1,0 +1,95 @@
+//! From files to playbooks. Everything that is wrong in them is said at once.
+
+mod cluster_step;
+mod host_step;
+mod owned;
+mod playbook;
+mod scalar;
+mod step;
+
+use std::collections::BTreeMap;
+
+use crate::Site;
+use crate::diagnostic::{Diagnostics, Fault, Faults, suggestion};
+use crate::file::{Files, Spanned};
+use crate::template::Compiler;
+use crate::yaml::{Fields, read};
+
+/// What a reader of one playbook has at hand.
+pub(crate) struct Reader<'a> {
+    /// The playbook's folder.
+    pub(crate) folder: &'a str,
+    pub(crate) files: &'a Files,
+    pub(crate) templates: &'a mut Compiler,
+    pub(crate) faults: &'a mut Faults,
+}
+
+impl Site {
+    /// Reads `site.yaml` and the playbooks it lists, and checks all that can be checked without an inventory. `sources`
+    /// are file texts by path relative to the folder of `site.yaml`: `site.yaml`, `host/playbook.yaml`,
+    /// `containerd/templates/config.toml.tera`…
+    ///
+    /// # Errors
+    /// Every violation found, each with its place.
+    pub fn parse(sources: &BTreeMap<String, String>) -> Result<Self, Diagnostics> {
+        let mut files = Files::default();
+        for (path, text) in sources {
+            files.add(path, text);
+        }
+        let mut faults = Faults::default();
+        let mut templates = Compiler::new();
+        let mut playbooks = Vec::new();
+        for name in list(&mut files, &mut faults) {
+            let path = format!("{}/playbook.yaml", name.value);
+            let Some((number, file)) = files.find(&path) else {
+                faults.push(missing_playbook(&files, &name));
+                continue;
+            };
+            let Some(node) = read(number, &file.text, &mut faults) else { continue };
+            let mut reader =
+                Reader { folder: &name.value, files: &files, templates: &mut templates, faults: &mut faults };
+            playbooks.extend(reader.playbook(&node));
+        }
+        let site = Self { playbooks, files, templates: templates.finish() };
+        if faults.is_empty() {
+            crate::check::structure(&site, &mut faults);
+        }
+        let files = site.files.clone();
+        faults.or(&files, site)
+    }
+}
+
+/// The names in `site.yaml`.
+fn list(files: &mut Files, faults: &mut Faults) -> Vec<Spanned<String>> {
+    if files.find("site.yaml").is_none() {
+        files.add("site.yaml", "");
+    }
+    let Some((number, file)) = files.find("site.yaml") else { return Vec::new() };
+    let Some(node) = read(number, &file.text, faults) else { return Vec::new() };
+    let Some(mut fields) = Fields::of(&node, "`site.yaml`", faults) else { return Vec::new() };
+    let names = fields
+        .required("playbooks", faults)
+        .and_then(|node| node.texts("a list of playbooks' names", faults))
+        .unwrap_or_default();
+    fields.finish(faults);
+    let mut once: Vec<Spanned<String>> = Vec::new();
+    for name in names {
+        match once.iter().find(|earlier| earlier.value == name.value) {
+            Some(first) => faults.push(
+                Fault::new(name.span, format!("`{}` is listed twice", name.value))
+                    .related(first.span, "first listed here"),
+            ),
+            None => once.push(name),
+        }
+    }
+    once
+}
+
+fn missing_playbook(files: &Files, name: &Spanned<String>) -> Fault {
+    let there: Vec<&str> = files.paths().filter_map(|path| path.strip_suffix("/playbook.yaml")).collect();
+    let fault = Fault::new(name.span, format!("there is no file `{}/playbook.yaml`", name.value));
+    match suggestion(&name.value, there) {
+        Some(help) => fault.help(help),
+        None => fault,
+    }
+}

@@ -1,0 +1,31 @@
+//! A playbook as it was written, after reading.
+
+mod selector;
+mod step;
+
+pub use selector::Selector;
+pub(crate) use step::{HostStep, Kind, SourceStep};
+
+use garboard_protocol::Owned;
+
+use crate::file::{Span, Spanned};
+
+/// One playbook: typed steps for some hosts, or for the cluster.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Playbook {
+    /// Its folder's name.
+    pub name: String,
+    /// One line for a person.
+    pub about: String,
+    /// Where its steps run.
+    pub hosts: Selector,
+    /// What its software makes by itself.
+    pub owns: Vec<Owned>,
+    pub(crate) hosts_span: Span,
+    pub(crate) after: Vec<Spanned<String>>,
+    pub(crate) vars: serde_json::Value,
+    pub(crate) steps: Vec<SourceStep>,
+    /// Where each of `owns` was written.
+    pub(crate) owns_spans: Vec<Span>,
+}

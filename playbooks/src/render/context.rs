@@ -1,0 +1,109 @@
+//! The variables of templates. What each holds is told in `docs/playbooks.md`.
+
+use std::collections::BTreeMap;
+
+use garboard_inventory::{Cni, FlannelBackend, Host, Role};
+use garboard_protocol::facts::Facts;
+use serde_json::{Value, json};
+use tera::Context;
+
+use super::Scene;
+
+/// Top-level variables of every template.
+pub(crate) const EVERYWHERE: [&str; 5] = ["cluster", "hosts", "leader", "lock", "vars"];
+/// Those of a host's templates.
+pub(crate) const ON_HOSTS: [&str; 7] = ["cluster", "facts", "host", "hosts", "leader", "lock", "vars"];
+/// Those of a text that is rendered when its step is sent.
+pub(crate) const LATE: [&str; 9] =
+    ["cluster", "ephemeral", "facts", "host", "hosts", "leader", "lock", "signals", "vars"];
+
+impl Scene<'_> {
+    /// For the cluster's templates.
+    pub(crate) fn cluster_context(&self, vars: &Value) -> Context {
+        let mut context = Context::new();
+        context.insert("cluster", &self.cluster());
+        context.insert("leader", &self.host(self.leader));
+        let hosts: Vec<Value> = self.inputs.inventory.hosts.iter().map(|host| self.host(host)).collect();
+        context.insert("hosts", &hosts);
+        context.insert("lock", &self.lock());
+        context.insert("vars", vars);
+        context
+    }
+
+    /// For a host's templates.
+    pub(crate) fn host_context(&self, vars: &Value, host: &Host, facts: &Facts) -> Context {
+        let mut context = self.cluster_context(vars);
+        context.insert("host", &self.host(host));
+        context.insert("facts", facts);
+        context
+    }
+
+    fn node_address(&self, host: &Host) -> Option<&String> {
+        self.node_addresses.get(host.name.as_str())
+    }
+
+    fn host(&self, host: &Host) -> Value {
+        json!({
+            "name": host.name,
+            "address": host.address,
+            "node_ip": self.node_address(host),
+            "role": host.role.word(),
+            "labels": host.labels,
+            "keep_hostname": host.keep_hostname,
+            "leader": host.name == self.leader.name,
+        })
+    }
+
+    fn cluster(&self) -> Value {
+        let cluster = &self.inputs.inventory.cluster;
+        let Cni::Flannel { backend: FlannelBackend::Vxlan } = cluster.cni;
+        json!({
+            "name": cluster.name,
+            "kubernetes": cluster.kubernetes_tag(),
+            "endpoint": {
+                "host": cluster.endpoint.host,
+                "port": cluster.endpoint.port,
+                "own": cluster.endpoint.own,
+                "authority": cluster.endpoint.to_string(),
+            },
+            "pod_cidr": cluster.pod_cidr.to_string(),
+            "service_cidr": cluster.service_cidr.to_string(),
+            "cni": { "flannel": { "backend": "vxlan" } },
+            "allow_cgroup_v1": cluster.allow_cgroup_v1,
+            "certificate_names": self.certificate_names(),
+            "conntrack_writable": self.reached().all(|(_, facts)| facts.conntrack_writable),
+        })
+    }
+
+    /// Every name and address by which someone may speak to an API server, each once.
+    fn certificate_names(&self) -> Vec<String> {
+        let mut names = vec![self.inputs.inventory.cluster.endpoint.host.clone()];
+        for host in self.inputs.inventory.hosts.iter().filter(|host| host.role == Role::ControlPlane) {
+            names.push(host.name.clone());
+            names.push(host.address.clone());
+            names.extend(self.node_address(host).cloned());
+        }
+        names.extend(["localhost".to_owned(), "127.0.0.1".to_owned()]);
+        let mut once: Vec<String> = Vec::new();
+        for name in names {
+            if !once.contains(&name) {
+                once.push(name);
+            }
+        }
+        once
+    }
+
+    fn lock(&self) -> Value {
+        let images: BTreeMap<&String, Value> = self
+            .inputs
+            .artifacts
+            .images
+            .iter()
+            .filter_map(|(name, platforms)| {
+                let image = platforms.values().next()?;
+                Some((name, json!({ "reference": image.reference })))
+            })
+            .collect();
+        json!({ "images": images })
+    }
+}

@@ -1,0 +1,261 @@
+//! The chain of one host.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use garboard_inventory::Host;
+use garboard_protocol::Step;
+use garboard_protocol::facts::Facts;
+use garboard_protocol::limits::INLINE_BYTES;
+use garboard_protocol::step::{
+    Archive, Artifact, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry, Image, KernelModule,
+    KubeadmInit, KubeadmJoin, StepId, Swap, Sysctl, Unit,
+};
+use tera::Context;
+
+use super::Scene;
+use crate::diagnostic::{Fault, Faults};
+use crate::file::Spanned;
+use crate::late::Late;
+use crate::plan::PlannedStep;
+use crate::playbook::{HostStep, Kind, Playbook, SourceStep};
+use crate::template::Text;
+use crate::{CLUSTER_SIGNAL, Site};
+
+impl Site {
+    pub(crate) fn host_chain(
+        &self,
+        playbooks: &[&Playbook],
+        scene: &Scene<'_>,
+        host: &Host,
+        facts: &Facts,
+        faults: &mut Faults,
+    ) -> Vec<PlannedStep> {
+        let mut chain = Vec::new();
+        let mut waits: Vec<String> = Vec::new();
+        for playbook in playbooks {
+            let context = scene.host_context(&playbook.vars, host, facts);
+            for step in &playbook.steps {
+                let renderer = Renderer { site: self, scene, host, facts, context: &context, waits: &waits };
+                match renderer.planned(playbook, step) {
+                    Ok(Planned::Step(planned)) => chain.push(*planned),
+                    Ok(Planned::Wait(signal)) if !waits.contains(&signal) => waits.push(signal),
+                    Ok(_) => {}
+                    Err(fault) => {
+                        faults.push(fault.help(format!("seen with the facts of host `{}`", host.name)))
+                    }
+                }
+            }
+        }
+        chain
+    }
+
+    /// Whether the outputs of this signal come from `kubeadm init`.
+    fn is_from_init(&self, signal: &str) -> bool {
+        self.playbooks.iter().flat_map(|playbook| &playbook.steps).any(|step| {
+            step.gives.as_ref().is_some_and(|gives| gives.value == signal)
+                && matches!(step.kind, Kind::Host(HostStep::KubeadmInit { .. }))
+        })
+    }
+}
+
+enum Planned {
+    Step(Box<PlannedStep>),
+    Wait(String),
+    LeftOut,
+}
+
+struct Renderer<'a> {
+    site: &'a Site,
+    scene: &'a Scene<'a>,
+    host: &'a Host,
+    facts: &'a Facts,
+    context: &'a Context,
+    waits: &'a [String],
+}
+
+impl Renderer<'_> {
+    fn planned(&self, playbook: &Playbook, source: &SourceStep) -> Result<Planned, Fault> {
+        if let Some(when) = &source.when
+            && self.text(when)? != "yes"
+        {
+            return Ok(Planned::LeftOut);
+        }
+        let host_step = match &source.kind {
+            Kind::Wait(signal) => return Ok(Planned::Wait(signal.value.clone())),
+            Kind::Host(step) => step,
+            Kind::Manifest(_) | Kind::WaitNodes { .. } | Kind::Label | Kind::Token => {
+                return Ok(Planned::LeftOut);
+            }
+        };
+        let id = StepId(format!("{}/{}", playbook.name, source.number));
+        let step = self.step(host_step, source)?;
+        let late = self.late(&id, host_step, &step);
+        Ok(Planned::Step(Box::new(PlannedStep {
+            id,
+            playbook: playbook.name.clone(),
+            step,
+            waits: self.waits.to_vec(),
+            gives: source.gives.as_ref().map(|gives| gives.value.clone()),
+            late,
+        })))
+    }
+
+    fn step(&self, step: &HostStep, source: &SourceStep) -> Result<Step, Fault> {
+        Ok(match step {
+            HostStep::Directory { path, mode } => {
+                Step::Directory(Directory { path: path.value.clone(), mode: *mode })
+            }
+            HostStep::File { path, content, mode, secret } => Step::File(File {
+                path: path.value.clone(),
+                content: self.content(content)?,
+                mode: *mode,
+                secret: *secret,
+            }),
+            HostStep::Artifact { name, path, mode } => {
+                let blob = *self.pinned(&self.scene.inputs.artifacts.files, name)?;
+                Step::Artifact(Artifact { path: path.value.clone(), blob, mode: *mode })
+            }
+            HostStep::Archive { name, destination, members, mode } => Step::Archive(Archive {
+                destination: destination.value.clone(),
+                blob: *self.pinned(&self.scene.inputs.artifacts.files, name)?,
+                members: members.iter().map(|member| member.value.clone()).collect(),
+                mode: *mode,
+            }),
+            HostStep::Sysctl { key, value } => {
+                Step::Sysctl(Sysctl { key: key.value.clone(), value: self.text(value)?.trim().to_owned() })
+            }
+            HostStep::KernelModule { name, optional } => {
+                Step::KernelModule(KernelModule { name: name.clone(), optional: *optional })
+            }
+            HostStep::Swap => Step::Swap(Swap {}),
+            HostStep::Unit { name, content, enabled, active, restart_on } => Step::Unit(Unit {
+                name: name.value.clone(),
+                content: content.as_ref().map(|content| self.content(content)).transpose()?,
+                enabled: *enabled,
+                active: *active,
+                restart_on: restart_on.clone(),
+            }),
+            HostStep::Hostname { name } => Step::Hostname(Hostname { name: self.text(name)? }),
+            HostStep::HostsEntry { address, names } => {
+                let text = self.text(address)?;
+                if text.parse::<std::net::IpAddr>().is_err() {
+                    return Err(Fault::new(
+                        address.span,
+                        format!("this gives `{text}`, which is no IP address"),
+                    ));
+                }
+                let names = names.iter().map(|name| self.text(name)).collect::<Result<_, _>>()?;
+                Step::HostsEntry(HostsEntry { address: text, names })
+            }
+            HostStep::Image { names } => {
+                let images = &self.scene.inputs.artifacts.images;
+                let images =
+                    names.iter().map(|name| self.pinned(images, name).cloned()).collect::<Result<_, _>>()?;
+                Step::Image(Image { images })
+            }
+            HostStep::KubeadmInit { timeout_seconds, .. } => Step::KubeadmInit(KubeadmInit {
+                node_name: self.host.name.clone(),
+                config: None,
+                timeout_seconds: *timeout_seconds,
+            }),
+            HostStep::KubeadmJoin { timeout_seconds, .. } => {
+                if self.ca_signal().is_none() {
+                    let fault = Fault::new(source.span, "`kubeadm_join` must know which cluster it joins");
+                    return Err(fault.help("before it, wait for the signal that `kubeadm_init` gives"));
+                }
+                Step::KubeadmJoin(KubeadmJoin {
+                    node_name: self.host.name.clone(),
+                    ca_hash: self.live_ca_hash().cloned(),
+                    config: None,
+                    timeout_seconds: *timeout_seconds,
+                })
+            }
+            HostStep::ClusterNote => {
+                if !self.waits.iter().any(|signal| signal == CLUSTER_SIGNAL) {
+                    let fault = Fault::new(source.span, "`cluster_note` must know the cluster");
+                    return Err(fault.help(format!("before it, `- wait: {{ signal: {CLUSTER_SIGNAL} }}`")));
+                }
+                Step::ClusterNote(ClusterNote { cluster: self.noted_cluster() })
+            }
+        })
+    }
+
+    fn late(&self, id: &StepId, source: &HostStep, step: &Step) -> Option<Late> {
+        let config = match source {
+            HostStep::KubeadmInit { config, .. } | HostStep::KubeadmJoin { config, .. } => {
+                Some(config.clone())
+            }
+            HostStep::ClusterNote => None,
+            _ => return None,
+        };
+        let ca_signal = self.ca_signal().filter(|_| matches!(source, HostStep::KubeadmJoin { .. }));
+        let templates = &self.site.templates;
+        let mut signals: BTreeSet<String> = ca_signal.clone().into_iter().collect();
+        if config.as_ref().is_some_and(|config| templates.uses(config, "signals")) {
+            signals.extend(self.waits.iter().cloned());
+        }
+        if config.is_none() {
+            signals.insert(CLUSTER_SIGNAL.to_owned());
+        }
+        Some(Late {
+            id: id.clone(),
+            step: step.clone(),
+            signals,
+            ca_signal,
+            needs_token: config.as_ref().is_some_and(|config| templates.uses(config, "ephemeral")),
+            config,
+            templates: templates.clone(),
+            context: self.context.clone(),
+        })
+    }
+
+    fn text(&self, text: &Text) -> Result<String, Fault> {
+        self.site.templates.render(text, self.context)
+    }
+
+    /// A file's text; what would not fit into a step is said here, not on the host.
+    fn content(&self, text: &Text) -> Result<String, Fault> {
+        let content = self.text(text)?;
+        if content.len() > INLINE_BYTES {
+            let message =
+                format!("this gives {} bytes, and a step carries at most {INLINE_BYTES}", content.len());
+            return Err(Fault::new(text.span, message));
+        }
+        Ok(content)
+    }
+
+    fn pinned<'b, T>(
+        &self,
+        artifacts: &'b BTreeMap<String, BTreeMap<String, T>>,
+        name: &Spanned<String>,
+    ) -> Result<&'b T, Fault> {
+        let architecture = &self.facts.architecture;
+        artifacts.get(&name.value).and_then(|platforms| platforms.get(architecture)).ok_or_else(|| {
+            Fault::new(name.span, format!("the lock has no `{}` for {architecture}", name.value))
+        })
+    }
+
+    /// Which of the signals waited for tells the CA's hash.
+    fn ca_signal(&self) -> Option<String> {
+        self.waits.iter().find(|signal| self.site.is_from_init(signal)).cloned()
+    }
+
+    /// The hash of the CA of a leader that is a member already.
+    fn live_ca_hash(&self) -> Option<&String> {
+        let kubernetes = &self.scene.inputs.facts.get(self.scene.inputs.leader)?.kubernetes;
+        kubernetes.ca_hash.as_ref().filter(|_| kubernetes.kubelet_conf && kubernetes.admin_conf)
+    }
+
+    /// The cluster that the leader's note, else this host's own, tells of, if the live CA agrees with it. What nobody
+    /// knows yet is empty, so that no note equals it.
+    fn noted_cluster(&self) -> ClusterId {
+        let name = &self.scene.inputs.inventory.cluster.name;
+        let leader = self.scene.inputs.facts.get(self.scene.inputs.leader);
+        let live =
+            leader.map_or(self.facts.kubernetes.ca_hash.as_ref(), |facts| facts.kubernetes.ca_hash.as_ref());
+        let note = leader.unwrap_or(self.facts).garboard.cluster.as_ref();
+        note.filter(|note| note.name == *name && live == Some(&note.ca_hash))
+            .cloned()
+            .unwrap_or_else(|| ClusterId { name: name.clone(), ca_hash: String::new(), uid: String::new() })
+    }
+}

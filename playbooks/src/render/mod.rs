@@ -1,0 +1,139 @@
+//! From playbooks to plans.
+
+mod cluster;
+pub(crate) mod context;
+mod host;
+mod node_address;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use garboard_inventory::{Host, Inventory, Role};
+use garboard_protocol::facts::Facts;
+
+use crate::Site;
+use crate::artifact::Artifacts;
+use crate::check::order;
+use crate::diagnostic::{Diagnostics, Faults};
+use crate::plan::Rendered;
+use crate::playbook::{Playbook, Selector};
+
+/// All that rendering reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// What the user asked for.
+    pub inventory: &'a Inventory,
+    /// What is known of each host that was reached; the others get no chain.
+    pub facts: &'a BTreeMap<String, Facts>,
+    /// What the lock pins.
+    pub artifacts: &'a Artifacts,
+    /// The name of the control plane this run works through.
+    pub leader: &'a str,
+}
+
+/// Why a site cannot be rendered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// Something in a playbook.
+    #[error(transparent)]
+    Playbooks(#[from] Diagnostics),
+    /// The leader is no control plane of the inventory.
+    #[error("`{leader}` cannot lead: the inventory has no control plane of this name")]
+    Leader {
+        /// As given.
+        leader: String,
+    },
+    /// Which of a host's addresses the cluster should use is not clear.
+    #[error(
+        "host `{host}`: its address `{address}` is on none of its interfaces, and {} could be its address in the \
+         cluster; say which with `node_ip` in the inventory",
+        candidates_text(.candidates)
+    )]
+    NodeAddress {
+        /// The host.
+        host: String,
+        /// As in the inventory.
+        address: String,
+        /// Addresses of its interfaces that come into question.
+        candidates: Vec<String>,
+    },
+}
+
+fn candidates_text(candidates: &[String]) -> String {
+    match candidates {
+        [] => "none of them".to_owned(),
+        several => several.join(" or "),
+    }
+}
+
+/// Inputs, with what follows from them.
+pub(crate) struct Scene<'a> {
+    pub(crate) inputs: Inputs<'a>,
+    pub(crate) leader: &'a Host,
+    /// Each host's address in the cluster, as far as it is known.
+    pub(crate) node_addresses: BTreeMap<&'a str, String>,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn new(inputs: Inputs<'a>) -> Result<Self, RenderError> {
+        let leader = inputs
+            .inventory
+            .host(inputs.leader)
+            .filter(|host| host.role == Role::ControlPlane)
+            .ok_or_else(|| RenderError::Leader { leader: inputs.leader.to_owned() })?;
+        let mut node_addresses = BTreeMap::new();
+        for host in &inputs.inventory.hosts {
+            let address = match inputs.facts.get(&host.name) {
+                Some(facts) => Some(node_address::of(host, facts, &inputs.inventory.cluster)?),
+                None => host.known_node_ip().map(|address| address.to_string()),
+            };
+            node_addresses.extend(address.map(|address| (host.name.as_str(), address)));
+        }
+        Ok(Self { inputs, leader, node_addresses })
+    }
+
+    /// Hosts that were reached, in the order of the inventory.
+    pub(crate) fn reached(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
+        let facts = self.inputs.facts;
+        self.inputs.inventory.hosts.iter().filter_map(move |host| Some((host, facts.get(&host.name)?)))
+    }
+}
+
+impl Site {
+    /// Renders all playbooks.
+    ///
+    /// # Errors
+    /// Templates that fail on these facts, artifacts the lock lacks for a host's architecture: all of them, with their
+    /// places. A leader that is none, a host without a clear address: the first.
+    pub fn render(&self, inputs: &Inputs<'_>) -> Result<Rendered, RenderError> {
+        let scene = Scene::new(*inputs)?;
+        let mut faults = Faults::default();
+        let rendered = self.render_scene(&scene, &mut faults);
+        Ok(faults.or(&self.files, rendered)?)
+    }
+
+    pub(crate) fn render_scene(&self, scene: &Scene<'_>, faults: &mut Faults) -> Rendered {
+        let playbooks = self.in_order();
+        let mut rendered = Rendered::default();
+        for (host, facts) in scene.reached() {
+            let taken: Vec<&Playbook> =
+                playbooks.iter().copied().filter(|playbook| takes(playbook, host, scene)).collect();
+            rendered.hosts.insert(host.name.clone(), self.host_chain(&taken, scene, host, facts, faults));
+            let everywhere = playbooks.iter().filter(|playbook| playbook.hosts == Selector::Cluster);
+            let owned: BTreeSet<_> =
+                taken.iter().chain(everywhere).flat_map(|playbook| playbook.owns.iter().cloned()).collect();
+            rendered.owns.insert(host.name.clone(), owned.into_iter().collect());
+        }
+        rendered.cluster = self.cluster_chain(&playbooks, scene, faults);
+        rendered
+    }
+
+    /// The playbooks as they run: in the order of `site.yaml` as far as `after` allows.
+    fn in_order(&self) -> Vec<&Playbook> {
+        order(&self.playbooks).into_iter().map(|index| &self.playbooks[index]).collect()
+    }
+}
+
+fn takes(playbook: &Playbook, host: &Host, scene: &Scene<'_>) -> bool {
+    playbook.hosts.takes(&host.name, host.role == Role::ControlPlane, host.name == scene.leader.name)
+}
