@@ -36,7 +36,7 @@ pub fn load_with_home(path: &Path, home: Option<&Path>) -> Result<Inventory, Dia
     })?;
     let source = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
         let help = "save the file as UTF-8";
         Diagnostics::of_file(
             &name,

@@ -81,6 +81,8 @@ fn inherit<'a, T>(own: &'a Given<T>, common: &'a Given<T>) -> &'a Given<T> {
     }
 }
 
+/// Nothing where the value is faulty, `Some(None)` where it is absent.
+#[expect(clippy::option_option, reason = "faulty, absent and given are three things")]
 fn optional<T: Clone>(given: &Given<T>) -> Option<Option<T>> {
     match given {
         Given::Absent => Some(None),

@@ -25,7 +25,7 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
                     .help("give one host `role: control_plane`"),
             );
         }
-        if !planes.is_empty() && planes.len() % 2 == 0 {
+        if !planes.is_empty() && planes.len().is_multiple_of(2) {
             faults.push(
                 Fault::new(hosts_key, format!("an even number of control planes ({})", planes.len())).help(
                     format!(

@@ -27,7 +27,6 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
             fault(format!("nothing serves port {port} on the control plane `{}`", name.value))
                 .help(format!("write `{host}:{API_PORT}`: the API server listens there")),
         ),
-        (Some(_), _) => {}
         (None, Some((name, _))) => faults.push(
             fault(format!("nothing serves the endpoint {}: `{}` is a worker", quote(host), name.value))
                 .help("name a control plane, or remove the key to get a name of Garboard's own"),
@@ -36,7 +35,7 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
             fault(format!("nothing serves the endpoint {}: no control plane has this address", quote(host)))
                 .help("write a control plane's address, or remove the key to get a name of Garboard's own"),
         ),
-        (None, None) => {}
+        (Some(_), _) | (None, None) => {}
     }
     let own = cluster.name.valid().map(|name| crate::defaults::endpoint_host(&name.value));
     if own.as_deref() == Some(host.as_str()) && port != API_PORT {

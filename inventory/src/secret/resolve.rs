@@ -1,7 +1,9 @@
 //! From the reference to the secret.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -11,7 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::reference::SecretReference;
 
 /// A file or an output larger than this is no passphrase or token.
-const LARGEST: u64 = 64 * 1024;
+const LARGEST: usize = 64 * 1024;
 
 /// A secret text: its `Debug` is redacted, its memory is wiped on drop.
 #[derive(Clone, PartialEq, Eq)]
@@ -107,26 +109,26 @@ impl SecretReference {
     /// # Errors
     /// See [`SecretError`]; none carries any part of the secret.
     pub fn resolve(&self) -> Result<Secret, SecretError> {
-        self.resolve_with(|name| std::env::var(name).ok())
+        self.resolve_with(|name| std::env::var_os(name))
     }
 
     /// The same with an environment of the caller's.
     ///
     /// # Errors
     /// As for [`SecretReference::resolve`].
-    pub fn resolve_with(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Secret, SecretError> {
+    pub fn resolve_with(&self, variable: impl Fn(&str) -> Option<OsString>) -> Result<Secret, SecretError> {
         match self {
             Self::Env(name) => {
                 let text = variable(name).ok_or_else(|| SecretError::NotSet { name: name.clone() })?;
-                finish(Zeroizing::new(text.into_bytes()), || format!("the environment variable `{name}`"))
+                finish(&Zeroizing::new(text.into_vec()), || format!("the environment variable `{name}`"))
             }
-            Self::File(path) => finish(read_file(path)?, || format!("`{}`", path.display())),
+            Self::File(path) => finish(&read_file(path)?, || format!("`{}`", path.display())),
             Self::Command(words) => {
                 let (program, arguments) = match words.split_first() {
                     Some((program, arguments)) => (program.as_str(), arguments),
                     None => ("", [].as_slice()),
                 };
-                finish(run(program, arguments)?, || format!("`{program}`"))
+                finish(&run(program, arguments)?, || format!("`{program}`"))
             }
         }
     }
@@ -164,18 +166,19 @@ fn run(program: &str, arguments: &[String]) -> Result<Zeroizing<Vec<u8>>, Secret
 }
 
 fn bounded(reader: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-    reader.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    // Room for all at once: a buffer that grows leaves copies behind that nobody wipes.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 1024));
+    reader.take(LARGEST as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Text, without the line break an editor or `echo` put at its end.
-fn finish(bytes: Zeroizing<Vec<u8>>, origin: impl Fn() -> String) -> Result<Secret, SecretError> {
+fn finish(bytes: &[u8], origin: impl Fn() -> String) -> Result<Secret, SecretError> {
     let unusable = |problem| SecretError::Unusable { origin: origin(), problem };
-    if bytes.len() as u64 > LARGEST {
+    if bytes.len() > LARGEST {
         return Err(unusable("is larger than 64 KiB"));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("is not UTF-8 text"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| unusable("is not UTF-8 text"))?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(unusable("is empty"));

@@ -106,10 +106,10 @@ impl Cluster {
             kubernetes: given(kubernetes, |field| field.parsed(syntax::kubernetes_version, faults)),
             endpoint: given(section.get("endpoint"), |field| field.parsed(syntax::endpoint, faults)),
             pod_cidr: given(section.get("pod_cidr"), |field| {
-                field.parsed(|text| syntax::cidr(text, &defaults::pod_cidr()), faults)
+                field.parsed(|text| syntax::cidr(text, defaults::pod_cidr()), faults)
             }),
             service_cidr: given(section.get("service_cidr"), |field| {
-                field.parsed(|text| syntax::cidr(text, &defaults::service_cidr()), faults)
+                field.parsed(|text| syntax::cidr(text, defaults::service_cidr()), faults)
             }),
             cni: given(section.get("cni"), |field| read_cni(field, faults)),
             allow_cgroup_v1: given(section.get("allow_cgroup_v1"), |field| field.boolean(faults)),

@@ -17,6 +17,7 @@ use crate::syntax;
 /// A machine.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "`host_key` is the word of the file and of SSH")]
 pub(crate) struct Host {
     /// Where SSH finds it: an IP address or a name.
     pub(crate) address: Given<String>,
@@ -28,7 +29,7 @@ pub(crate) struct Host {
     /// Labels of its node.
     #[schemars(default, with = "BTreeMap<String, LabelValue>")]
     pub(crate) labels: Given<BTreeMap<String, String>>,
-    /// The fingerprint of its SSH host key, as `ssh-keygen -l` prints it. It wins over known_hosts.
+    /// The fingerprint of its SSH host key, as `ssh-keygen -l` prints it. It wins over `known_hosts`.
     #[schemars(default, with = "String", extend("pattern" = "^SHA256:[A-Za-z0-9+/]{43}$"))]
     pub(crate) host_key: Given<String>,
     /// Leave the OS hostname as it is instead of setting it to the host's name.

@@ -62,7 +62,7 @@ impl Inventory {
     pub(crate) fn read(root: &Node, faults: &mut Faults) -> Option<Self> {
         let top = Span { start: root.span.start, end: root.span.start };
         let whole = Field { path: String::new(), key: top, node: root };
-        let Some(section) = open_top(&whole, faults) else { return None };
+        let section = open_top(&whole, faults)?;
         let cluster = section
             .require("cluster", "cluster: { name: homelab, kubernetes: v1.36.3 }", faults)
             .and_then(|field| Cluster::read(&field, faults));

@@ -116,8 +116,7 @@ pub(super) fn path(text: &str) -> Result<String, Flaw> {
     if text.trim().is_empty() {
         return Err(Flaw::new("the path is empty").help("name a file, or remove the key"));
     }
-    if text.ends_with(".pub") {
-        let private = text.trim_end_matches(".pub");
+    if let Some(private) = text.strip_suffix(".pub") {
         return Err(Flaw::new("this is the public half of a key").help(format!("write {}", quote(private))));
     }
     if text.starts_with('~') && text != "~" && !text.starts_with("~/") {

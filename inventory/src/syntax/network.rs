@@ -8,7 +8,7 @@ use crate::fault::{Flaw, quote};
 
 /// A network in canonical form, of addresses that can be routed to.
 /// `example` is what the help offers.
-pub(crate) fn cidr(text: &str, example: &Ipv4Net) -> Result<Ipv4Net, Flaw> {
+pub(crate) fn cidr(text: &str, example: Ipv4Net) -> Result<Ipv4Net, Flaw> {
     if let Ok(address) = text.parse::<IpAddr>() {
         let flaw = Flaw::new(format!("{} is an address, not a network", quote(text)));
         return Err(match address {
@@ -36,11 +36,11 @@ pub(crate) fn cidr(text: &str, example: &Ipv4Net) -> Result<Ipv4Net, Flaw> {
     Ok(network)
 }
 
-fn presumed(address: Ipv4Addr, example: &Ipv4Net) -> Ipv4Net {
+fn presumed(address: Ipv4Addr, example: Ipv4Net) -> Ipv4Net {
     Ipv4Net::new_assert(address, example.prefix_len()).trunc()
 }
 
-fn no_ipv6(text: &str, example: &Ipv4Net) -> Flaw {
+fn no_ipv6(text: &str, example: Ipv4Net) -> Flaw {
     Flaw::new(format!("{} is IPv6, which is not in this version", quote(text)))
         .help(format!("use an IPv4 network, such as `{example}`"))
 }
@@ -52,7 +52,7 @@ mod tests {
     use crate::fault::Flaw;
 
     fn cidr(text: &str) -> Result<Ipv4Net, Flaw> {
-        super::cidr(text, &crate::defaults::pod_cidr())
+        super::cidr(text, crate::defaults::pod_cidr())
     }
 
     #[test]

@@ -59,8 +59,12 @@ fn colour_is_only_there_when_asked_for() {
 #[test]
 fn what_an_inventory_says_never_reaches_the_terminal_as_a_command() {
     let text = "cluster: { name: \"\\e[31mred\\u0007\", kubernetes: v1.36.3 }\nhosts: {}\n";
-    let shown = garboard_inventory::parse("garboard.yaml", text).unwrap_err().render(false);
+    let diagnostics = garboard_inventory::parse("garboard.yaml", text).unwrap_err();
+    let shown = diagnostics.render(false);
     assert!(!shown.contains(['\u{1b}', '\u{7}']), "{shown:?}");
+    for diagnostic in &diagnostics {
+        assert!(!diagnostic.message.contains(char::is_control), "{diagnostic:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Secrets by reference.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -19,11 +21,13 @@ fn file(folder: &tempfile::TempDir, text: &[u8], mode: u32) -> PathBuf {
 #[test]
 fn a_variable_gives_its_text() {
     let reference = SecretReference::Env("TOKEN".to_owned());
-    let secret = reference.resolve_with(|name| (name == "TOKEN").then(|| "hunter2".to_owned())).unwrap();
+    let secret = reference.resolve_with(|name| (name == "TOKEN").then(|| "hunter2".into())).unwrap();
     assert_eq!(secret.expose(), "hunter2");
     let error = reference.resolve_with(|_| None).unwrap_err();
     assert!(error.to_string().contains("`TOKEN` is not set"), "{error}");
-    assert!(reference.resolve_with(|_| Some(String::new())).unwrap_err().to_string().contains("is empty"));
+    assert!(reference.resolve_with(|_| Some(OsString::new())).unwrap_err().to_string().contains("is empty"));
+    let error = reference.resolve_with(|_| Some(OsString::from_vec(vec![0xff]))).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
 }
 
 #[test]
@@ -57,7 +61,7 @@ fn what_is_no_file_or_no_text_is_refused() {
     assert!(matches!(error, SecretError::Read { .. }), "{error:?}");
     let path = file(&folder, b"\xff\xfe", 0o600);
     assert!(SecretReference::File(path).resolve().unwrap_err().to_string().contains("not UTF-8"));
-    let path = file(&folder, &[b'x'; 70_000], 0o600);
+    let path = file(&folder, &vec![b'x'; 70_000], 0o600);
     assert!(SecretReference::File(path).resolve().unwrap_err().to_string().contains("larger than 64 KiB"));
 }
 
