@@ -17,9 +17,9 @@ pub(crate) mod unit;
 
 use std::path::{Path, PathBuf};
 
-use garboard_protocol::{Digest, Observation};
 use garboard_protocol::change::Change;
 use garboard_protocol::step::{Outputs, Step};
+use garboard_protocol::{Digest, Observation};
 
 use crate::store::Records;
 use crate::system::{self, CommandError, Look, System};
