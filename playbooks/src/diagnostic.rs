@@ -151,6 +151,12 @@ impl Fault {
         self
     }
 
+    /// Adds a remark where there is no way out yet.
+    pub(crate) fn remark(mut self, remark: impl Into<String>) -> Self {
+        self.help.get_or_insert_with(|| remark.into());
+        self
+    }
+
     /// Adds another place, as in "first given here".
     pub(crate) fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
@@ -166,6 +172,13 @@ impl Faults {
     /// Notes one; the same at the same place (for another host, say) is noted once.
     pub(crate) fn push(&mut self, fault: Fault) {
         if !self.0.iter().any(|known| known.span == fault.span && known.message == fault.message) {
+            self.0.push(fault);
+        }
+    }
+
+    /// Notes one unless something is known to be wrong at this place: what fails for one host fails for the next.
+    pub(crate) fn push_first(&mut self, fault: Fault) {
+        if !self.0.iter().any(|known| known.span == fault.span) {
             self.0.push(fault);
         }
     }

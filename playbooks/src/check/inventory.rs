@@ -44,14 +44,27 @@ impl Site {
             let inputs = Inputs { inventory, facts: &facts, artifacts: &artifacts, leader: name };
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };
+            self.check_conditions(&scene, &mut faults);
             let rendered = self.render_scene(&scene, &mut faults);
             for late in rendered.hosts.values().flatten().filter_map(|step| step.late.as_ref()) {
                 if let Err(fault) = late.try_render(&signals, &ephemeral) {
-                    faults.push(fault);
+                    faults.push_first(fault);
                 }
             }
         }
         faults.or(&self.files, ())
+    }
+
+    fn check_conditions(&self, scene: &Scene<'_>, faults: &mut Faults) {
+        for playbook in &self.playbooks {
+            let context = match (&playbook.hosts, scene.reached().next()) {
+                (Selector::Cluster, _) | (_, None) => scene.cluster_context(&playbook.vars),
+                (_, Some((host, facts))) => scene.host_context(&playbook.vars, host, facts),
+            };
+            for (text, _) in playbook.steps.iter().flat_map(crate::playbook::SourceStep::texts) {
+                self.templates.check_conditions(text, &context, faults);
+            }
+        }
     }
 
     /// Every signal, with the outputs it will have.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::Site;
 use crate::diagnostic::{Diagnostics, Fault, Faults, suggestion};
-use crate::file::{Files, Spanned};
+use crate::file::{Files, Span, Spanned};
 use crate::template::Compiler;
 use crate::yaml::{Fields, read};
 
@@ -61,10 +61,15 @@ impl Site {
 
 /// The names in `site.yaml`.
 fn list(files: &mut Files, faults: &mut Faults) -> Vec<Spanned<String>> {
-    if files.find("site.yaml").is_none() {
-        files.add("site.yaml", "");
-    }
-    let Some((number, file)) = files.find("site.yaml") else { return Vec::new() };
+    let Some((number, file)) = files.find("site.yaml") else {
+        let number = files.add("site.yaml", "");
+        let message = "there is no file `site.yaml`, the table of contents";
+        faults.push(
+            Fault::new(Span { file: number, start: 0, end: 0 }, message)
+                .help("`playbooks: [NAME, …]`: the folders of the playbooks in their order"),
+        );
+        return Vec::new();
+    };
     let Some(node) = read(number, &file.text, faults) else { return Vec::new() };
     let Some(mut fields) = Fields::of(&node, "`site.yaml`", faults) else { return Vec::new() };
     let names = fields

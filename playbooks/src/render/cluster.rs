@@ -47,7 +47,7 @@ impl Site {
                             }
                         }));
                     }
-                    Err(fault) => faults.push(fault),
+                    Err(fault) => faults.push_first(fault),
                 }
             }
         }

@@ -40,9 +40,7 @@ impl Site {
                     Ok(Planned::Step(planned)) => chain.push(*planned),
                     Ok(Planned::Wait(signal)) if !waits.contains(&signal) => waits.push(signal),
                     Ok(_) => {}
-                    Err(fault) => {
-                        faults.push(fault.help(format!("seen with the facts of host `{}`", host.name)))
-                    }
+                    Err(fault) => faults.push_first(fault.remark(format!("seen on host `{}`", host.name))),
                 }
             }
         }

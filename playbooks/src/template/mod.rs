@@ -1,9 +1,11 @@
 //! Templates: files of a playbook, and texts written into its steps.
 
+mod condition;
 mod filters;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tera::{Context, ErrorKind, Tera};
@@ -34,6 +36,7 @@ enum Origin {
 pub(crate) struct Templates {
     engine: Arc<Tera>,
     origins: Arc<BTreeMap<String, Origin>>,
+    sources: Arc<BTreeMap<String, String>>,
 }
 
 impl fmt::Debug for Templates {
@@ -46,13 +49,14 @@ impl fmt::Debug for Templates {
 pub(crate) struct Compiler {
     engine: Tera,
     origins: BTreeMap<String, Origin>,
+    sources: BTreeMap<String, String>,
 }
 
 impl Compiler {
     pub(crate) fn new() -> Self {
         let mut engine = Tera::default();
         filters::register(&mut engine);
-        Self { engine, origins: BTreeMap::new() }
+        Self { engine, origins: BTreeMap::new(), sources: BTreeMap::new() }
     }
 
     /// Compiles a template file; a second time it is just found again.
@@ -85,15 +89,20 @@ impl Compiler {
             return;
         }
         if let Err(error) = self.engine.add_raw_template(&name, text) {
-            faults.push(fault(&error, &origin).help("templates are written in Tera's language"));
+            faults.push(fault(&error, &origin, text).help("templates are written in Tera's language"));
             // Its name stays known, so that one mistake is one message.
             let _ = self.engine.add_raw_template(&name, "");
         }
+        self.sources.insert(name.clone(), text.to_owned());
         self.origins.insert(name, origin);
     }
 
     pub(crate) fn finish(self) -> Templates {
-        Templates { engine: Arc::new(self.engine), origins: Arc::new(self.origins) }
+        Templates {
+            engine: Arc::new(self.engine),
+            origins: Arc::new(self.origins),
+            sources: Arc::new(self.sources),
+        }
     }
 }
 
@@ -102,7 +111,8 @@ impl Templates {
     pub(crate) fn render(&self, text: &Text, context: &Context) -> Result<String, Fault> {
         self.engine.render(&text.template, context).map_err(|error| {
             let origin = self.origins.get(&text.template).cloned().unwrap_or(Origin::Inline(text.span));
-            fault(&error, &origin)
+            // A failed rendering tells its place itself.
+            fault(&error, &origin, "")
         })
     }
 
@@ -114,6 +124,29 @@ impl Templates {
     /// Whether a text uses this top-level variable.
     pub(crate) fn uses(&self, text: &Text, variable: &str) -> bool {
         self.engine.get_template_variables(&text.template).is_ok_and(|names| names.contains(variable))
+    }
+
+    /// Complains about fields in conditions that are not there. Tera takes them for false, so that a slip in a name
+    /// would silently decide what is left out.
+    pub(crate) fn check_conditions(&self, text: &Text, context: &Context, faults: &mut Faults) {
+        let (Some(source), Some(origin)) =
+            (self.sources.get(&text.template), self.origins.get(&text.template))
+        else {
+            return;
+        };
+        for field in condition::missing_fields(source, context) {
+            let span = match origin {
+                Origin::File(number) => {
+                    Span { file: *number, start: field.range.start, end: field.range.end }
+                }
+                Origin::Inline(span) => *span,
+            };
+            let mut fault = Fault::new(span, format!("in this condition: there is no `{}`", field.path));
+            if let Some(help) = suggestion(&field.name, field.known.iter().map(String::as_str)) {
+                fault = fault.help(help);
+            }
+            faults.push(fault);
+        }
     }
 
     /// Complains about top-level variables outside `known`, also in branches that a rendering would not reach.
@@ -136,20 +169,36 @@ impl Templates {
     }
 }
 
-fn fault(error: &tera::Error, origin: &Origin) -> Fault {
+fn fault(error: &tera::Error, origin: &Origin, text: &str) -> Fault {
     let (message, range) = match error.kind() {
         ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
             (report.message().to_owned(), Some(report.span().range.clone()))
         }
         other => (other.to_string(), None),
     };
-    let message = message.trim_end_matches('.').to_owned();
+    // Some kinds hold their report only as text: what is wrong in its first line, the place in the second.
+    let mut lines = message.lines().map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let message = first.trim_start_matches("error: ").trim_end_matches('.').to_owned();
+    let range = range.or_else(|| range_of_report(lines.next()?, text));
     let span = match (origin, range) {
         (Origin::File(number), Some(range)) => Span { file: *number, start: range.start, end: range.end },
         (Origin::File(number), None) => Span { file: *number, start: 0, end: 0 },
         (Origin::Inline(span), _) => *span,
     };
     Fault::new(span, format!("in this template: {message}"))
+}
+
+/// The place that a line ` --> NAME:LINE:COLUMN` of a report tells, as a range of bytes.
+fn range_of_report(line: &str, text: &str) -> Option<Range<usize>> {
+    let mut parts = line.rsplit(':');
+    let column: usize = parts.next()?.parse().ok()?;
+    let line: usize = parts.next()?.parse().ok()?;
+    let start: usize = text.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
+    let rest = text.get(start..)?;
+    let start = start + rest.char_indices().nth(column.checked_sub(1)?)?.0;
+    let word = text[start..].find(|next: char| !next.is_alphanumeric() && next != '_').unwrap_or(0);
+    Some(start..start + word.max(1))
 }
 
 /// The first place where `word` stands as a whole word inside `{{ … }}` or `{% … %}`, not after a dot.

@@ -164,3 +164,18 @@ pub(crate) fn golden(path: &Path, actual: &str) {
         path.display()
     );
 }
+
+/// The files of a site from one text, each below a line `==> PATH <==`.
+pub(crate) fn bundle(path: &Path) -> BTreeMap<String, String> {
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    let mut current = String::new();
+    for line in fs::read_to_string(path).unwrap().split_inclusive('\n') {
+        if let Some(name) = line.trim_end().strip_prefix("==> ").and_then(|rest| rest.strip_suffix(" <==")) {
+            current = name.to_owned();
+            files.insert(current.clone(), String::new());
+        } else {
+            files.get_mut(&current).unwrap().push_str(line);
+        }
+    }
+    files
+}
