@@ -10,4 +10,5 @@ mod facts_for_tests;
 pub mod membership;
 pub mod output;
 pub mod problem;
+pub mod ssh;
 pub mod store;

@@ -1,0 +1,266 @@
+//! Why a host could not be reached or logged in to.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::problem::{Exit, Problem};
+
+/// Why a host could not be reached or logged in to. The text does not name the host's inventory name; [`SshError::problem`] adds it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SshError {
+    /// The address has no meaning.
+    #[error("the address `{address}` cannot be resolved")]
+    Resolve {
+        /// As in the inventory, or `HostName` of `~/.ssh/config`.
+        address: String,
+        /// From the resolver.
+        source: io::Error,
+    },
+    /// Nothing answers there.
+    #[error("cannot connect to `{address}` port {port}")]
+    Connect {
+        /// Where to.
+        address: String,
+        /// Where to.
+        port: u16,
+        /// From the network.
+        source: io::Error,
+    },
+    /// It took too long.
+    #[error("no SSH connection to `{address}` port {port} within {seconds} s")]
+    TimedOut {
+        /// Where to.
+        address: String,
+        /// Where to.
+        port: u16,
+        /// The limit.
+        seconds: u64,
+        /// What the proxy command said, if there is one.
+        said: String,
+    },
+    /// The proxy command cannot be started, or a token in it means nothing.
+    #[error("cannot start the proxy command `{command}`")]
+    Proxy {
+        /// As written.
+        command: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Connected, but no conversation came about.
+    #[error("the SSH conversation with `{address}` port {port} failed: {cause}{}", proxy_said(.said))]
+    Conversation {
+        /// Where to.
+        address: String,
+        /// Where to.
+        port: u16,
+        /// From the SSH library, or the server.
+        cause: String,
+        /// What the proxy command said, if there is one.
+        said: String,
+    },
+    /// The host's key is pinned nowhere.
+    #[error("the host key of `{address}` is not pinned: it shows {algorithm} `{fingerprint}`")]
+    UnknownHostKey {
+        /// Where.
+        address: String,
+        /// Of the key shown.
+        algorithm: String,
+        /// `SHA256:…` of the key shown.
+        fingerprint: String,
+    },
+    /// The host's key is another one than the pinned one.
+    #[error("the host key of `{address}` has changed: {pinned_in} has {}, it shows `{found}`", quoted(.expected))]
+    ChangedHostKey {
+        /// Where.
+        address: String,
+        /// The pinned fingerprints.
+        expected: Vec<String>,
+        /// Where they are pinned.
+        pinned_in: String,
+        /// The fingerprint shown.
+        found: String,
+    },
+    /// The host's key is marked `@revoked`.
+    #[error("the host key `{fingerprint}` of `{address}` is revoked in `{}`", path.display())]
+    RevokedHostKey {
+        /// Where.
+        address: String,
+        /// `SHA256:…`.
+        fingerprint: String,
+        /// The known-hosts file.
+        path: PathBuf,
+    },
+    /// A known-hosts file cannot be used.
+    #[error("cannot use the host keys in `{}`", path.display())]
+    KnownHosts {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// `~/.ssh/config` cannot be used.
+    #[error("cannot use `{}`: {cause}", path.display())]
+    UserConfig {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// A private key cannot be used.
+    #[error("cannot use the private key `{}`: {cause}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+        /// What to do.
+        help: String,
+    },
+    /// The passphrase of the private keys cannot be had.
+    #[error("cannot get the passphrase of the private keys")]
+    Passphrase {
+        /// Why.
+        source: garboard_inventory::SecretError,
+    },
+    /// There is no key to try.
+    #[error("there is no private key to log in with as `{user}` on `{address}`{}", in_brackets(.notes))]
+    NoIdentity {
+        /// Where.
+        address: String,
+        /// The login.
+        user: String,
+        /// Keys that were left out, and why.
+        notes: Vec<String>,
+    },
+    /// sshd takes none of our keys.
+    #[error("`{address}` does not let `{user}` in with {}{}", list(.tried), in_brackets(.notes))]
+    Denied {
+        /// Where.
+        address: String,
+        /// The login.
+        user: String,
+        /// The keys tried.
+        tried: Vec<String>,
+        /// What else is to be known: keys left out, ways sshd would take.
+        notes: Vec<String>,
+    },
+    /// The server opens no more channels.
+    #[error("`{login}` opens no further channel: {cause}")]
+    Channel {
+        /// Whose connection.
+        login: String,
+        /// From the SSH library.
+        cause: String,
+    },
+    /// A command cannot be started on this machine.
+    #[error("cannot start a command on this machine")]
+    Local {
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl SshError {
+    /// What a command that meets it ends with. A host key that is not the pinned one refuses the run.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::UnknownHostKey { .. } | Self::ChangedHostKey { .. } | Self::RevokedHostKey { .. } => {
+                Exit::Refused
+            }
+            _ => Exit::Failed,
+        }
+    }
+
+    /// What the user can do.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::Resolve { .. } => "correct the host's `address`, or make the name resolvable".to_owned(),
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
+                "start sshd there (`systemctl enable --now ssh`), or correct `ssh.port`".to_owned()
+            }
+            Self::Connect { address, .. } => {
+                format!("see that the machine is on and reachable: `ping {address}`; correct its `address` otherwise")
+            }
+            Self::TimedOut { said, .. } if !said.is_empty() => {
+                format!("the proxy command said: {said}")
+            }
+            Self::TimedOut { .. } => {
+                "see that the machine is on, and that no firewall drops the connection".to_owned()
+            }
+            Self::Proxy { .. } => {
+                "correct `ssh.proxy_command`; `%h`, `%n`, `%p`, `%r` and `%%` stand for host, name, port, login, and `%`"
+                    .to_owned()
+            }
+            Self::Conversation { .. } => {
+                "see whether `ssh` gets through to it; what sshd has to say is in `journalctl -u ssh` on the host"
+                    .to_owned()
+            }
+            Self::UnknownHostKey { fingerprint, algorithm, .. } => format!(
+                "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on the host's own console, then add to the \
+                 host in the inventory: `host_key: \"{fingerprint}\"`",
+                key_file(algorithm)
+            ),
+            Self::ChangedHostKey { found, .. } => format!(
+                "somebody may be in between; only if the host was installed anew, and its own console shows the same \
+                 fingerprint, put into the inventory: `host_key: \"{found}\"`"
+            ),
+            Self::RevokedHostKey { .. } => {
+                "this key is known to be in wrong hands: give the host new keys (`ssh-keygen -A`)".to_owned()
+            }
+            Self::KnownHosts { path, .. } => {
+                format!("make `{}` readable, or repair the line", path.display())
+            }
+            Self::UserConfig { .. } => {
+                "correct the file; what `ssh:` in the inventory says wins over it".to_owned()
+            }
+            Self::Identity { help, .. } => help.clone(),
+            Self::Passphrase { .. } => return None,
+            Self::NoIdentity { .. } => {
+                "name a key with `ssh.identity`, or load one with `ssh-add`; `ssh-keygen -t ed25519` makes one".to_owned()
+            }
+            Self::Denied { address, user, .. } => {
+                format!("let the key in with `ssh-copy-id {user}@{address}`, or correct `ssh.user` and `ssh.identity`")
+            }
+            Self::Channel { .. } => "raise `MaxSessions` in the host's sshd_config (10 by default)".to_owned(),
+            Self::Local { .. } => return None,
+        })
+    }
+
+    /// The whole story, for `host` of the inventory.
+    pub fn problem(&self, host: &str) -> Problem {
+        let problem = Problem::from_error(self.exit(), self).host(host);
+        match self.help() {
+            Some(help) => problem.help(help),
+            None => problem,
+        }
+    }
+}
+
+/// `ssh-ed25519` → `ed25519`: how Debian names the key files.
+fn key_file(algorithm: &str) -> &'static str {
+    if algorithm.starts_with("ecdsa") {
+        "ecdsa"
+    } else if algorithm.contains("rsa") {
+        "rsa"
+    } else {
+        "ed25519"
+    }
+}
+
+fn quoted(texts: &[String]) -> String {
+    let texts: Vec<_> = texts.iter().map(|text| format!("`{text}`")).collect();
+    texts.join(" or ")
+}
+
+fn list(texts: &[String]) -> String {
+    if texts.is_empty() { "any key".to_owned() } else { texts.join(", ") }
+}
+
+fn in_brackets(notes: &[String]) -> String {
+    if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) }
+}
+
+fn proxy_said(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(" (the proxy command said: {said})") }
+}

@@ -1,0 +1,106 @@
+//! This machine as a host: commands are started, not sent.
+
+use std::process::Stdio;
+
+use async_trait::async_trait;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, ChildStderr, Command};
+
+use super::counted::{Counted, Counters};
+use super::stream::{Backend, ExitStatus, Stream};
+use super::{Connection, SshError, Target, Transport};
+
+/// Starts commands on this machine; for tests and for looking at a host from the host itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Local;
+
+#[async_trait]
+impl Transport for Local {
+    async fn connect(&self, _target: &Target) -> Result<Box<dyn Connection>, SshError> {
+        Ok(Box::new(LocalConnection { counters: Counters::default() }))
+    }
+}
+
+struct LocalConnection {
+    counters: Counters,
+}
+
+#[async_trait]
+impl Connection for LocalConnection {
+    async fn open(&self, command: &str) -> Result<Stream, SshError> {
+        let failed = |source| SshError::Local { source };
+        // As sshd does: the login's shell reads the command line.
+        let mut child = Command::new("/bin/sh")
+            .arg("-c")
+            .arg(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        let missing = || failed(std::io::Error::other("a pipe to the command is missing"));
+        let input = child.stdin.take().ok_or_else(missing)?;
+        let output = child.stdout.take().ok_or_else(missing)?;
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let (stream, backend) = Stream::new(
+            Counted::new(output, self.counters.clone()),
+            Counted::new(input, self.counters.clone()),
+        );
+        tokio::spawn(watch(child, stderr, backend));
+        Ok(stream)
+    }
+
+    fn bytes_sent(&self) -> u64 {
+        self.counters.sent()
+    }
+
+    fn bytes_received(&self) -> u64 {
+        self.counters.received()
+    }
+
+    fn login(&self) -> &'static str {
+        "this machine"
+    }
+
+    async fn close(&self) {}
+}
+
+/// Reads standard error to its end and waits for the command; ends it when its stream was dropped.
+async fn watch(mut child: Child, mut stderr: ChildStderr, backend: Backend) {
+    use std::os::unix::process::ExitStatusExt as _;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let mut buffer = [0_u8; 4096];
+    let mut open = true;
+    let status = loop {
+        tokio::select! {
+            count = stderr.read(&mut buffer), if open => match count {
+                Ok(count) if count > 0 => backend.stderr(&buffer[..count]),
+                _ => open = false,
+            },
+            status = child.wait(), if !open => break status,
+            () = backend.cut() => {
+                if let Some(group) = group {
+                    // The group is gone already when the command ended by itself.
+                    let _ = killpg(group, Signal::SIGKILL);
+                }
+                break child.wait().await;
+            }
+        }
+    };
+    backend.ended(match status {
+        Ok(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => ExitStatus::Code(code.unsigned_abs()),
+            (None, Some(number)) => ExitStatus::Signal(signal_name(number)),
+            (None, None) => ExitStatus::Lost(None),
+        },
+        Err(error) => ExitStatus::Lost(Some(error.to_string())),
+    });
+}
+
+fn signal_name(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| signal.as_str()[3..].to_owned())
+}

@@ -1,0 +1,100 @@
+//! Which host key is right: the inventory's, else the recorded ones.
+
+use russh::Preferred;
+use russh::keys::{Algorithm, PublicKey};
+
+use super::super::SshError;
+use super::super::user_config::Destination;
+use super::NativeOptions;
+use super::known_hosts::{KnownHosts, fingerprint};
+
+/// What a host has to show.
+#[derive(Debug)]
+pub(super) enum Pin {
+    /// This fingerprint, whatever the known-hosts files say.
+    Inventory(String),
+    /// One of the recorded keys.
+    Recorded(KnownHosts),
+}
+
+impl Pin {
+    /// The pin of a host.
+    pub(super) fn of(destination: &Destination, options: &NativeOptions) -> Result<Self, SshError> {
+        if let Some(fingerprint) = &destination.host_key {
+            return Ok(Self::Inventory(fingerprint.clone()));
+        }
+        let names: Vec<_> = destination.names.iter().map(String::as_str).collect();
+        Ok(Self::Recorded(KnownHosts::read(&options.known_hosts, &names, destination.port)?))
+    }
+
+    /// Whether `key` is right.
+    pub(super) fn judge(&self, address: &str, key: &PublicKey) -> Result<(), SshError> {
+        match self {
+            Self::Inventory(expected) if *expected == fingerprint(key) => Ok(()),
+            Self::Inventory(expected) => Err(SshError::ChangedHostKey {
+                address: address.to_owned(),
+                expected: vec![expected.clone()],
+                pinned_in: "the inventory".to_owned(),
+                found: fingerprint(key),
+            }),
+            Self::Recorded(known) => known.judge(address, key),
+        }
+    }
+
+    /// Algorithms to ask for, one list a try: a host has a key for each of several and shows one a connection. A
+    /// fingerprint does not tell its algorithm, so a mismatch is followed by a look at the host's other keys.
+    pub(super) fn tries(&self) -> Vec<Vec<Algorithm>> {
+        let all = Preferred::DEFAULT.key.to_vec();
+        match self {
+            Self::Inventory(_) => {
+                let kind =
+                    |wanted: fn(&Algorithm) -> bool| all.iter().filter(|one| wanted(one)).cloned().collect();
+                vec![
+                    all.clone(),
+                    kind(|one| matches!(one, Algorithm::Ecdsa { .. })),
+                    kind(|one| matches!(one, Algorithm::Rsa { .. })),
+                ]
+            }
+            Self::Recorded(known) => {
+                let recorded = known.algorithms();
+                let (mut first, others): (Vec<_>, Vec<_>) =
+                    all.into_iter().partition(|one| recorded.iter().any(|known| same_key_kind(one, known)));
+                first.extend(others);
+                vec![first]
+            }
+        }
+    }
+}
+
+/// RSA keys are one kind, whatever the hash of their signatures.
+fn same_key_kind(one: &Algorithm, other: &Algorithm) -> bool {
+    matches!((one, other), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. })) || one == other
+}
+
+/// Algorithms of a session: authenticated ciphers first; AES has instructions of its own on most machines.
+pub(super) fn preferred(key: Vec<Algorithm>) -> Preferred {
+    use russh::cipher::{AES_128_CTR, AES_192_CTR, AES_256_CTR, AES_256_GCM, CHACHA20_POLY1305};
+    use russh::compression::NONE;
+    const CIPHERS: &[russh::cipher::Name] =
+        &[AES_256_GCM, CHACHA20_POLY1305, AES_256_CTR, AES_192_CTR, AES_128_CTR];
+    Preferred {
+        key: key.into(),
+        cipher: CIPHERS.into(),
+        compression: (&[NONE][..]).into(),
+        ..Preferred::DEFAULT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
+
+    use super::same_key_kind;
+
+    #[test]
+    fn rsa_is_one_kind_of_key() {
+        let recorded = Algorithm::Rsa { hash: None };
+        assert!(same_key_kind(&Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, &recorded));
+        assert!(!same_key_kind(&Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 }, &recorded));
+    }
+}

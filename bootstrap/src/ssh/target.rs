@@ -1,0 +1,49 @@
+//! What a transport needs to know about a host.
+
+use std::path::PathBuf;
+
+use garboard_inventory::{Host, SecretReference};
+
+/// The login the inventory falls back to; see its documentation.
+pub(super) const USER: &str = "root";
+/// The port the inventory falls back to.
+pub(super) const PORT: u16 = 22;
+
+/// A host to connect to. What is `None` or empty is looked up in `~/.ssh/config`, then defaults apply.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Its name in the inventory.
+    pub name: String,
+    /// An address or a name, also of a `Host` block in `~/.ssh/config`.
+    pub address: String,
+    /// The login.
+    pub user: Option<String>,
+    /// The port of sshd.
+    pub port: Option<u16>,
+    /// Private key files, in the order to try them.
+    pub identity: Vec<PathBuf>,
+    /// The passphrase of the private keys.
+    pub passphrase: Option<SecretReference>,
+    /// A shell command whose standard input and output lead to sshd; `%h`, `%p`, `%r`, `%n` are replaced.
+    pub proxy_command: Option<String>,
+    /// The only host key that is right: `SHA256:…`.
+    pub host_key: Option<String>,
+}
+
+impl Target {
+    /// A host of the inventory. The inventory's own defaults (`root`, port 22) give way to `~/.ssh/config`; everything
+    /// else it says wins.
+    pub fn of(host: &Host) -> Self {
+        let ssh = &host.ssh;
+        Self {
+            name: host.name.clone(),
+            address: host.address.clone(),
+            user: Some(ssh.user.clone()).filter(|user| user != USER),
+            port: Some(ssh.port).filter(|port| *port != PORT),
+            identity: ssh.identity.clone(),
+            passphrase: ssh.passphrase.clone(),
+            proxy_command: ssh.proxy_command.clone(),
+            host_key: host.host_key.clone(),
+        }
+    }
+}
