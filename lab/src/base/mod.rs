@@ -1,0 +1,102 @@
+//! Base images: the root that all hosts of a lab are made from, built once, kept in the cache by what determines it.
+
+mod apt;
+mod build;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Places, Result, lock::Lock};
+
+/// The Debian release of the hosts.
+pub(crate) const RELEASE: &str = "bookworm";
+const PACKAGES: &str = include_str!("packages.txt");
+const EARLY_SERVICE: &str = include_str!("early.service");
+/// Moved whenever the way the image is made changes and neither list nor unit shows it.
+const RECIPE: &str = "1";
+
+/// The content address of the base image: a digest of all that determines it and that we decide.
+pub(crate) fn address() -> String {
+    let mut digest = Sha256::new();
+    for part in [RECIPE, RELEASE, std::env::consts::ARCH, PACKAGES, EARLY_SERVICE] {
+        digest.update(part.len().to_le_bytes());
+        digest.update(part);
+    }
+    hex(&digest.finalize())[..16].to_owned()
+}
+
+/// The packages of the image.
+pub(crate) fn packages() -> Vec<&'static str> {
+    PACKAGES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect()
+}
+
+/// The root of the base image with that address.
+pub(crate) fn root(places: &Places, address: &str) -> PathBuf {
+    places.bases().join(address).join("root")
+}
+
+/// The base image of this version, built if it is not in the cache; about a minute then. Gives its content address.
+///
+/// Two builders at once: the second waits for the first and then finds its work.
+///
+/// # Errors
+/// When Debian's packages cannot be had, or the cache cannot be written.
+pub fn ensure(places: &Places, progress: &dyn Fn(&str)) -> Result<String> {
+    let address = address();
+    let folder = places.bases().join(&address);
+    if folder.exists() {
+        return Ok(address);
+    }
+    fs_err::create_dir_all(places.bases())?;
+    let _lock = match Lock::try_take(&places.bases().join("lock"))? {
+        Some(lock) => lock,
+        None => {
+            progress("base image: waiting for another build of it");
+            Lock::wait(&places.bases().join("lock"))?
+        }
+    };
+    if folder.exists() {
+        return Ok(address);
+    }
+    remove_abandoned(&places.bases())?;
+    let temporary = places.bases().join(format!(".building-{address}"));
+    fs_err::create_dir_all(&temporary)?;
+    build::build(&temporary.join("root"), progress)?;
+    fs_err::rename(&temporary, &folder)?;
+    Ok(address)
+}
+
+/// Removes what a killed builder left; the lock is held, so nobody is at work on it.
+fn remove_abandoned(bases: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(bases)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(".building-") {
+            fs_err::remove_dir_all(entry.path()).map_err(Error::from)?;
+        }
+    }
+    Ok(())
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_package_is_there_for_the_sake_of_kubernetes() {
+        let packages = packages();
+        assert!(packages.contains(&"openssh-server"));
+        for package in ["conntrack", "socat", "ebtables", "ethtool", "containerd", "runc"] {
+            assert!(!packages.contains(&package), "{package}");
+        }
+    }
+}

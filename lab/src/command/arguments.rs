@@ -1,0 +1,178 @@
+//! The command line of `garboard lab`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::Block;
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum OutputFormat {
+    /// For a person.
+    #[default]
+    Human,
+    /// The stable interface.
+    Json,
+}
+
+/// Throw-away hosts on this machine (Linux, root).
+#[derive(Debug, Args)]
+pub struct Lab {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done with labs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a lab, or add the hosts it lacks; prints where its inventory is
+    Up {
+        /// The lab's name
+        #[arg(default_value = "lab")]
+        name: String,
+        /// Hosts for the control plane
+        #[arg(long, default_value_t = 1, value_parser = count)]
+        control_planes: usize,
+        /// Hosts for workloads
+        #[arg(long, default_value_t = 2, value_parser = count)]
+        workers: usize,
+        /// Serve this upstream mirror, and use its lock, until `lab down`
+        #[arg(long, value_name = "DIR")]
+        mirror: Option<PathBuf>,
+    },
+    /// Remove a lab with all that belongs to it, also after a crash
+    Down {
+        /// The lab's name
+        #[arg(default_value = "lab")]
+        name: String,
+    },
+    /// Show a lab, or all of them
+    Status {
+        /// The lab's name
+        name: Option<String>,
+    },
+    /// Run a program on a host, not through SSH
+    Exec {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Run a program inside the lab's network, with the cluster's kubeconfig
+    Run {
+        /// The lab's name
+        #[arg(default_value = "lab")]
+        name: String,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Reboot a host from inside, and wait for it
+    Reboot {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+    },
+    /// Cut a host's power; it stays off
+    PowerCut {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+    },
+    /// Switch a host on again
+    PowerOn {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+    },
+    /// Give a host's network faults, in place of those it has
+    Net(Net),
+    /// Put a fresh machine in a host's place
+    #[command(hide = true)]
+    Replace {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+    },
+    /// Join standard input and output to a port in the lab's network
+    #[command(hide = true)]
+    Connect {
+        /// The lab's name
+        name: String,
+        /// A host's name or address
+        host: String,
+        /// The TCP port
+        port: u16,
+    },
+    /// Stand for a host's power supply
+    #[command(hide = true)]
+    Supervise {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+    },
+    /// Become a host's container
+    #[command(hide = true)]
+    Boot {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+    },
+    /// Become a program on a host
+    #[command(hide = true)]
+    Enter {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Serve a lab's mirror
+    #[command(hide = true)]
+    Serve {
+        /// The lab's name
+        name: String,
+    },
+}
+
+/// A number of hosts: what one machine can be asked for.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= 100 => Ok(count),
+        _ => Err("expected a number from 0 to 100".into()),
+    }
+}
+
+/// Faults of a host's network.
+#[derive(Debug, Args)]
+pub struct Net {
+    /// The lab's name
+    pub name: String,
+    /// The host
+    pub host: String,
+    /// Lose so many of the frames, in both directions
+    #[arg(long, value_name = "PERCENT", value_parser = super::fault::parse_loss)]
+    pub loss: Option<u16>,
+    /// Let frames arrive so much later
+    #[arg(long, value_name = "TIME", value_parser = super::fault::parse_delay)]
+    pub delay: Option<u32>,
+    /// Let nothing pass to this destination port, in either direction
+    #[arg(long, value_name = "PROTOCOL/PORT")]
+    pub block: Vec<Block>,
+    /// Mend the network
+    #[arg(long, conflicts_with_all = ["loss", "delay", "block"], required_unless_present_any = ["loss", "delay", "block"])]
+    pub clear: bool,
+}

@@ -1,0 +1,69 @@
+//! `garboard lab …`: the commands, one file each where there is more to one than a call.
+
+mod arguments;
+mod fault;
+mod print;
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub use arguments::{Command, Lab, OutputFormat};
+
+use crate::{Places, Result, Shape};
+
+/// How long a connection into a lab may take.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Carries out one command. Data goes to standard output, all else to standard error.
+///
+/// Not to be called inside an asynchronous runtime: some commands become another program.
+///
+/// # Errors
+/// As the command's own.
+pub fn run(lab: Lab, output: OutputFormat) -> anyhow::Result<ExitCode> {
+    let places = Places::from_environment()?;
+    Ok(dispatch(&places, lab.command, output)?)
+}
+
+fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<ExitCode> {
+    let open = |name: &str| crate::Lab::open(places, name);
+    match command {
+        Command::Up { name, control_planes, workers, mirror } => {
+            let shape = Shape { control_planes, workers };
+            let lab = crate::Lab::up(places, &name, shape, mirror, &progress)?;
+            print::summary(&lab.summary()?, output)?;
+        }
+        Command::Down { name } => crate::Lab::down(places, &name)?,
+        Command::Status { name: Some(name) } => print::summary(&open(&name)?.summary()?, output)?,
+        Command::Status { name: None } => print::all(places, output)?,
+        Command::Exec { name, host, command } => {
+            let error = crate::exec::on_host(&open(&name)?, &host, &command)?.exec();
+            return Err(error.into());
+        }
+        Command::Run { name, command } => match crate::exec::run(&open(&name)?, &command)? {},
+        Command::Reboot { name, host } => open(&name)?.reboot(&host)?,
+        Command::PowerCut { name, host } => open(&name)?.power_cut(&host)?,
+        Command::PowerOn { name, host } => open(&name)?.power_on(&[host])?,
+        Command::Net(net) => open(&net.name)?.net(&net.host, &fault::from_arguments(&net))?,
+        Command::Replace { name, host } => open(&name)?.replace(&host)?,
+        Command::Connect { name, host, port } => {
+            let address = SocketAddr::new(crate::connect::resolve(places, &name, &host)?, port);
+            crate::connect::join(&crate::connect(&name, address, CONNECT_DEADLINE)?)?;
+        }
+        Command::Supervise { name, host } => crate::supervisor::supervise(places, &name, &host)?,
+        Command::Boot { name, host } => match crate::host::boot(places, &name, &host)? {},
+        Command::Enter { name, host, command } => {
+            match crate::exec::enter(&open(&name)?, &host, &command)? {}
+        }
+        Command::Serve { name } => crate::mirror_service::serve(places, &name)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn progress(line: &str) {
+    // Nobody may be left to read it; the work goes on.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -1,0 +1,62 @@
+//! Programs on a host, and programs in a lab's network.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Error, Lab, Places, Result, namespace};
+
+/// The search path of a login on a Debian host.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A command that runs `argv` in all namespaces and cgroups of a host's first process.
+pub(crate) fn on_host(lab: &Lab, host: &str, argv: &[String]) -> Result<Command> {
+    lab.leader(host)?;
+    // Re-executed, because cgroups are joined by a whole process and this one may have other things to do.
+    let mut command = Command::new(&lab.places.program);
+    command.args(["lab", "enter", lab.name(), host, "--"]).args(argv);
+    set_places(&mut command, &lab.places);
+    Ok(command)
+}
+
+/// Gives a process of ours the same folders.
+pub(crate) fn set_places(command: &mut Command, places: &Places) {
+    let parent = |folder: &Path| folder.parent().unwrap_or(folder).to_owned();
+    command.env("XDG_STATE_HOME", parent(&places.state)).env("XDG_CACHE_HOME", parent(&places.cache));
+}
+
+/// Becomes the program on the host; comes back only when that fails.
+pub(crate) fn enter(lab: &Lab, host: &str, argv: &[String]) -> Result<std::convert::Infallible> {
+    use std::os::unix::process::CommandExt as _;
+    let leader = lab.leader(host)?;
+    crate::cgroup::join_process(leader.pid)?;
+    let term = std::env::var_os("TERM").unwrap_or_else(|| "linux".into());
+    let source = Command::new("nsenter")
+        .arg(format!("--target={}", leader.pid))
+        .args(["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--"])
+        .args(argv)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("HOME", "/root")
+        .env("USER", "root")
+        .env("LANG", "C.UTF-8")
+        .env("TERM", term)
+        .exec();
+    Err(Error::Spawn { command: "nsenter".into(), source })
+}
+
+/// Becomes the program in the lab's bridge namespace; comes back only when that fails.
+pub(crate) fn run(lab: &Lab, argv: &[String]) -> Result<std::convert::Infallible> {
+    use std::os::unix::process::CommandExt as _;
+    let mut paths: Vec<std::path::PathBuf> =
+        lab.record.mirror.iter().map(|mirror| mirror.join("bin")).filter(|folder| folder.is_dir()).collect();
+    paths.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_else(|| PATH.into())));
+    let path = std::env::join_paths(paths).map_err(|error| Error::Refused {
+        message: format!("a folder of the mirror cannot be on PATH: {error}"),
+    })?;
+    namespace::enter(&namespace::of_lab(lab.name()))?;
+    let kubeconfig = lab.places.state.join(lab.name()).join("kubeconfig");
+    // The program is looked up with the new PATH, also by this very process.
+    let source =
+        Command::new("env").arg("--").args(argv).env("PATH", path).env("KUBECONFIG", &kubeconfig).exec();
+    Err(Error::Spawn { command: argv.join(" "), source })
+}

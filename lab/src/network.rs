@@ -1,0 +1,89 @@
+//! Namespaces, the bridge and the hosts' links.
+
+use std::net::Ipv4Addr;
+
+use crate::{Error, Result, namespace, program, record::Record};
+
+/// The bridge in a lab's namespace.
+pub(crate) const BRIDGE: &str = "br0";
+
+/// Makes the lab's own namespace with its bridge, unless it is there already.
+pub(crate) fn make_bridge(record: &Record) -> Result<()> {
+    let name = namespace::of_lab(&record.name);
+    if exists(&name) {
+        return Ok(());
+    }
+    program::run(&["ip", "netns", "add", &name])?;
+    let address = record.gateway();
+    batch(
+        &name,
+        &format!(
+            "link set lo up\nlink add name {BRIDGE} type bridge\naddr add {address}/24 dev {BRIDGE}\nlink set {BRIDGE} up\n"
+        ),
+    )
+}
+
+/// Makes a host's namespace anew, as a reboot of a real machine does: no link, rule or setting of an earlier boot is left.
+pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> {
+    let name = namespace::of_host(lab, host);
+    let bridge_namespace = namespace::of_lab(lab);
+    remove(&name)?;
+    // The kernel takes a deleted namespace's links away a moment later; the name of our own end must be free at once.
+    if program::output(&["ip", "-n", &bridge_namespace, "link", "show", "dev", host], "")?.status.success() {
+        program::run(&["ip", "-n", &bridge_namespace, "link", "delete", "dev", host])?;
+    }
+    program::run(&["ip", "netns", "add", &name])?;
+    let [_, _, network, last] = address.octets();
+    let gateway = Ipv4Addr::new(10, 66, network, 1);
+    // A network card keeps its address over a reboot.
+    let card = format!("02:67:62:00:{network:02x}:{last:02x}");
+    batch(
+        &bridge_namespace,
+        &format!(
+            "link add name {host} type veth peer name eth0 address {card} netns {name}\n\
+             link set {host} master {BRIDGE}\nlink set {host} up\n"
+        ),
+    )?;
+    batch(
+        &name,
+        &format!(
+            "link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n"
+        ),
+    )
+}
+
+/// Removes a namespace with all in it; one that is gone is fine.
+pub(crate) fn remove(name: &str) -> Result<()> {
+    if exists(name) {
+        program::run(&["ip", "netns", "delete", name])?;
+    }
+    Ok(())
+}
+
+/// Whether a namespace of that name exists.
+pub(crate) fn exists(name: &str) -> bool {
+    namespace::path(name).exists()
+}
+
+/// The namespaces whose names fulfil a condition.
+pub(crate) fn names(condition: impl Fn(&str) -> bool) -> Result<Vec<String>> {
+    let entries = match fs_err::read_dir("/run/netns") {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::from(error)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        if let Some(name) = entry?.file_name().to_str()
+            && condition(name)
+        {
+            found.push(name.to_owned());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn batch(namespace: &str, commands: &str) -> Result<()> {
+    program::run_with_input(&["ip", "-n", namespace, "-batch", "-"], commands).map(drop)
+}

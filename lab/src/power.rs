@@ -1,0 +1,180 @@
+//! A host's power button, and waiting for what it leads to.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+
+use crate::leader::Boot;
+use crate::process::wait_readable;
+use crate::supervisor::{LOCK, OFF};
+use crate::{Error, Lab, Result, connect, lock::Lock, program, supervisor};
+
+/// A host that boots is ready within this time.
+pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(90);
+/// A supervisor that crashed says nothing; this is how often we look whether it is there.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Lab {
+    /// Switches hosts on and waits until sshd answers on each; one that is on already is only waited for.
+    ///
+    /// # Errors
+    /// When one does not come up in time.
+    pub fn power_on(&self, hosts: &[String]) -> Result<()> {
+        let mut waiting = Vec::new();
+        for host in hosts {
+            self.host(host)?;
+            let folder = self.places.host(self.name(), host);
+            let running = Lock::try_take(&folder.join(LOCK))?.is_none();
+            let mut supervisor = None;
+            if !running {
+                Boot::remove(&folder)?;
+                if folder.join(OFF).exists() {
+                    fs_err::remove_file(folder.join(OFF))?;
+                }
+                supervisor = Some(supervisor::start(&self.places, self.name(), host)?);
+            }
+            waiting.push((host, supervisor));
+        }
+        let deadline = Instant::now() + BOOT_DEADLINE;
+        for (host, mut supervisor) in waiting {
+            self.wait_ready(host, 1, deadline, supervisor.as_mut())?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a host's power: every process of it dies at once, nothing is written any more. It stays off.
+    ///
+    /// # Errors
+    /// When its processes do not end.
+    pub fn power_cut(&self, host: &str) -> Result<()> {
+        let boot = self.boot(host)?;
+        if let Some(leader) = boot.leader {
+            leader.kill();
+        }
+        boot.container.kill();
+        self.wait_off(host, &boot)
+    }
+
+    /// Reboots a host from inside and waits until sshd answers again.
+    ///
+    /// # Errors
+    /// When it does not come back in time.
+    pub fn reboot(&self, host: &str) -> Result<()> {
+        let boot = self.boot(host)?;
+        let output = self.exec(host, &["systemctl", "reboot"])?;
+        // The connection to systemd may be cut by the very reboot; only its refusal is an error.
+        if !output.status.success() && boot.leader.is_some_and(crate::process::Process::is_alive) {
+            return Err(Error::Program {
+                command: "systemctl reboot".into(),
+                status: output.status,
+                stderr: program::tail(&String::from_utf8_lossy(&output.stderr), 3),
+            });
+        }
+        self.wait_ready(host, boot.number + 1, Instant::now() + BOOT_DEADLINE, None)
+    }
+
+    /// The present boot of a host that is on.
+    pub(crate) fn boot(&self, host: &str) -> Result<Boot> {
+        self.host(host)?;
+        Boot::read(&self.places.host(self.name(), host))?
+            .ok_or_else(|| Error::Off { lab: self.name().into(), host: host.into() })
+    }
+
+    /// The host's first process.
+    pub(crate) fn leader(&self, host: &str) -> Result<crate::process::Process> {
+        self.boot(host)?
+            .leader
+            .filter(|leader| leader.is_alive())
+            .ok_or_else(|| Error::Off { lab: self.name().into(), host: host.into() })
+    }
+
+    /// Waits until a host's supervisor ended, having cleared up.
+    pub(crate) fn wait_off(&self, host: &str, boot: &Boot) -> Result<()> {
+        let deadline = Duration::from_secs(20);
+        if boot.supervisor.wait(Instant::now() + deadline) {
+            return Ok(());
+        }
+        Err(self.deadline(host, "go off", deadline))
+    }
+
+    /// Waits until sshd answers in boot `number` of a host, or a later one.
+    fn wait_ready(
+        &self,
+        host: &str,
+        number: u32,
+        deadline: Instant,
+        mut supervisor: Option<&mut std::process::Child>,
+    ) -> Result<()> {
+        let folder = self.places.host(self.name(), host);
+        let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+            .map_err(Error::system("watch a host's folder"))?;
+        events
+            .add_watch(&folder, AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE)
+            .map_err(Error::system(format!("watch `{}`", folder.display())))?;
+        loop {
+            match Boot::read(&folder)? {
+                Some(boot) if boot.ready && boot.number >= number => break,
+                _ if folder.join(OFF).exists() => return Err(self.boot_failure(host)),
+                _ => {}
+            }
+            if let Some(child) = supervisor.as_deref_mut()
+                && child.try_wait()?.is_some()
+                && !folder.join(OFF).exists()
+            {
+                return Err(self.boot_failure(host));
+            }
+            if Instant::now() > deadline {
+                return Err(self.deadline(host, "boot", BOOT_DEADLINE));
+            }
+            if wait_readable(events.as_fd(), LOOK) {
+                let _ = events.read_events();
+            }
+        }
+        self.greet(host, deadline)
+    }
+
+    /// Waits for sshd's first line.
+    fn greet(&self, host: &str, deadline: Instant) -> Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        let address = SocketAddr::from((self.host(host)?.address, 22));
+        let connection = connect(self.name(), address, left)?;
+        connection.set_read_timeout(Some(left))?;
+        let mut line = String::new();
+        BufReader::new(connection).read_line(&mut line)?;
+        if line.starts_with("SSH-") {
+            Ok(())
+        } else {
+            Err(self.deadline(host, "answer on port 22", BOOT_DEADLINE))
+        }
+    }
+
+    fn console(&self, host: &str) -> std::path::PathBuf {
+        self.places.host(self.name(), host).join("console.log")
+    }
+
+    fn deadline(&self, host: &str, waited_for: &'static str, deadline: Duration) -> Error {
+        Error::Deadline {
+            lab: self.name().into(),
+            host: host.into(),
+            waited_for,
+            seconds: deadline.as_secs(),
+            console: self.console(host),
+        }
+    }
+
+    fn boot_failure(&self, host: &str) -> Error {
+        let read = |path: &Path| fs_err::read_to_string(path).unwrap_or_default();
+        let folder = self.places.host(self.name(), host);
+        let said = read(&self.console(host)) + &read(&folder.join("supervisor.log"));
+        Error::Boot {
+            lab: self.name().into(),
+            host: host.into(),
+            console: self.console(host),
+            tail: program::tail(&said, 5),
+        }
+    }
+}

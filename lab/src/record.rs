@@ -1,0 +1,170 @@
+//! What a lab consists of, as kept in its folder (`lab.json`).
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// What a host is for; the field's own words, as the inventory has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Carries the control plane.
+    ControlPlane,
+    /// Carries workloads only.
+    Worker,
+}
+
+impl Role {
+    /// As the inventory spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control_plane",
+            Self::Worker => "worker",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "cp",
+            Self::Worker => "w",
+        }
+    }
+}
+
+/// One host of a lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecord {
+    /// `cp1`, `w1`, …
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its address in the lab's network.
+    pub address: Ipv4Addr,
+}
+
+/// How many hosts of each role a lab shall have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Hosts for the control plane.
+    pub control_planes: usize,
+    /// Hosts for workloads.
+    pub workers: usize,
+}
+
+/// A lab, as its folder tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The lab's name.
+    pub name: String,
+    /// The third number of its addresses, `10.66.N.x`.
+    pub network: u8,
+    /// The content address of the base image all its hosts are made from.
+    pub base: String,
+    /// The folder of the upstream mirror it serves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mirror: Option<PathBuf>,
+    /// Its hosts, control planes first.
+    pub hosts: Vec<HostRecord>,
+}
+
+impl Record {
+    /// Reads a lab's record; none when there is no such lab.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join("lab.json");
+        match fs_err::read(&path) {
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::Damaged { path, source })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes it, all or nothing.
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+        write_json(&folder.join("lab.json"), self)
+    }
+
+    /// The address of the lab's bridge.
+    pub(crate) fn gateway(&self) -> Ipv4Addr {
+        Ipv4Addr::new(10, 66, self.network, 1)
+    }
+
+    /// Adds the hosts that `shape` asks for and that are not there yet; gives the new ones. Never takes one away.
+    pub(crate) fn grow(&mut self, shape: Shape) -> Vec<HostRecord> {
+        let mut added = Vec::new();
+        for (role, wanted) in [(Role::ControlPlane, shape.control_planes), (Role::Worker, shape.workers)] {
+            for number in 1..=wanted {
+                let name = format!("{}{number}", role.prefix());
+                if self.hosts.iter().any(|host| host.name == name) {
+                    continue;
+                }
+                let host = HostRecord { name, role, address: self.free_address() };
+                self.hosts.push(host.clone());
+                added.push(host);
+            }
+        }
+        self.hosts.sort_by_key(|host| (host.role, host.address));
+        added
+    }
+
+    fn free_address(&self) -> Ipv4Addr {
+        let taken = |address| self.hosts.iter().any(|host| host.address == address);
+        (11..=254)
+            .map(|last| Ipv4Addr::new(10, 66, self.network, last))
+            .find(|address| !taken(*address))
+            .unwrap_or(Ipv4Addr::new(10, 66, self.network, 255))
+    }
+}
+
+/// Writes a value as JSON, all or nothing: a reader sees the old or the new file.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|source| Error::Damaged { path: path.into(), source })?;
+    text.push(b'\n');
+    write_whole(path, &text)
+}
+
+/// Writes a file, all or nothing.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let temporary = path.with_file_name(name);
+    fs_err::write(&temporary, content)?;
+    fs_err::rename(&temporary, path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn empty() -> Record {
+        Record { name: "lab".into(), network: 3, base: "base".into(), mirror: None, hosts: Vec::new() }
+    }
+
+    #[test]
+    fn growing_keeps_names_and_addresses_of_hosts_that_exist() {
+        let mut record = empty();
+        record.grow(Shape { control_planes: 1, workers: 1 });
+        let before = record.hosts.clone();
+        let added = record.grow(Shape { control_planes: 2, workers: 2 });
+        assert_eq!(added.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["cp2", "w2"]);
+        assert!(before.iter().all(|host| record.hosts.contains(host)));
+        assert_eq!(
+            record.hosts.iter().map(|host| format!("{} {}", host.name, host.address)).collect::<Vec<_>>(),
+            ["cp1 10.66.3.11", "cp2 10.66.3.13", "w1 10.66.3.12", "w2 10.66.3.14"]
+        );
+    }
+
+    #[test]
+    fn growing_to_fewer_takes_none_away() {
+        let mut record = empty();
+        record.grow(Shape { control_planes: 1, workers: 2 });
+        assert_eq!(record.grow(Shape { control_planes: 1, workers: 1 }), []);
+        assert_eq!(record.hosts.len(), 3);
+    }
+}
