@@ -7,6 +7,7 @@
 pub mod check;
 #[cfg(test)]
 mod facts_for_tests;
+pub mod lock;
 pub mod membership;
 pub mod output;
 pub mod problem;

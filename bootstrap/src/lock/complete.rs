@@ -1,0 +1,192 @@
+//! Adds to a lock what it lacks.
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use garboard_protocol::Digest;
+use semver::Version;
+
+use super::pins::{PinnedFile, Pins};
+use super::{FilePlatform, ImagePlatform, Lock, LockError, LockedFile, LockedImage, checksum, document};
+use crate::store::{Source, Store, StoreError};
+
+/// Questions to upstream at the same time.
+const QUESTIONS: usize = 4;
+
+impl Lock {
+    /// Adds what is missing for these architectures, and says what that was.
+    pub(super) async fn complete(
+        &mut self,
+        pins: &Pins,
+        kubernetes: &Version,
+        architectures: &BTreeSet<String>,
+        store: &Store,
+    ) -> Result<Vec<String>, LockError> {
+        let mut added = Vec::new();
+        let missing = self.missing_files(pins, kubernetes, architectures)?;
+        let mut found = stream::iter(missing)
+            .map(|missing| async move {
+                let platform = pin_file(store, &missing).await?;
+                Ok::<_, LockError>((missing, platform))
+            })
+            .buffered(QUESTIONS);
+        while let Some((missing, platform)) = found.try_next().await? {
+            added.push(format!("{} for {}", missing.name, missing.architecture));
+            let version = format!("v{}", missing.version);
+            self.files
+                .entry(missing.name)
+                .or_insert_with(|| LockedFile { version, platforms: std::collections::BTreeMap::new() })
+                .platforms
+                .insert(missing.architecture, platform);
+        }
+        let missing = self.missing_images(pins, kubernetes, architectures)?;
+        let mut found = stream::iter(missing)
+            .map(|missing| async move {
+                let image = pin_image(store, &missing).await?;
+                Ok::<_, LockError>((missing, image))
+            })
+            .buffered(QUESTIONS);
+        while let Some((missing, image)) = found.try_next().await? {
+            added.extend(missing.architectures.iter().map(|arch| format!("{} for {arch}", missing.name)));
+            match self.images.get_mut(&missing.name) {
+                Some(known) => known.platforms.extend(image.platforms),
+                None => {
+                    self.images.insert(missing.name, image);
+                }
+            }
+        }
+        Ok(added)
+    }
+
+    fn missing_files(
+        &self,
+        pins: &Pins,
+        kubernetes: &Version,
+        architectures: &BTreeSet<String>,
+    ) -> Result<Vec<MissingFile>, LockError> {
+        let mut missing = Vec::new();
+        for name in pins.files() {
+            let known = self.files.get(name);
+            // An entry keeps its version, also for an architecture that comes later.
+            let version = match known {
+                Some(known) => known.version.trim_start_matches('v').to_owned(),
+                None => pins.version(name, kubernetes)?,
+            };
+            for architecture in architectures {
+                if known.is_some_and(|known| known.platforms.contains_key(architecture)) {
+                    continue;
+                }
+                if name == document::KUBECTL && known.is_some() {
+                    // It is for the laptop; hosts of another architecture do not ask for it.
+                    continue;
+                }
+                let pinned = pins.file(name, &version, architecture).ok_or_else(|| LockError::Missing {
+                    component: name.to_owned(),
+                    architecture: architecture.clone(),
+                })?;
+                missing.push(MissingFile {
+                    name: name.to_owned(),
+                    version: version.clone(),
+                    architecture: architecture.clone(),
+                    pinned,
+                });
+            }
+        }
+        Ok(missing)
+    }
+
+    fn missing_images(
+        &self,
+        pins: &Pins,
+        kubernetes: &Version,
+        architectures: &BTreeSet<String>,
+    ) -> Result<Vec<MissingImage>, LockError> {
+        let mut missing = Vec::new();
+        for name in pins.images() {
+            let known = self.images.get(name);
+            let lacking: BTreeSet<String> = architectures
+                .iter()
+                .filter(|architecture| {
+                    !known.is_some_and(|known| known.platforms.contains_key(*architecture))
+                })
+                .cloned()
+                .collect();
+            if lacking.is_empty() {
+                continue;
+            }
+            let reference = match known {
+                Some(known) => Some(known.reference.clone()),
+                None => pins.image(name, &pins.version(name, kubernetes)?),
+            };
+            missing.push(MissingImage {
+                name: name.to_owned(),
+                reference: reference.unwrap_or_default(),
+                index: known.map(|known| known.index),
+                architectures: lacking,
+            });
+        }
+        Ok(missing)
+    }
+}
+
+struct MissingFile {
+    name: String,
+    /// Without a `v`.
+    version: String,
+    architecture: String,
+    pinned: PinnedFile,
+}
+
+struct MissingImage {
+    name: String,
+    reference: String,
+    /// Locked already, for other architectures.
+    index: Option<Digest>,
+    architectures: BTreeSet<String>,
+}
+
+async fn pin_file(store: &Store, missing: &MissingFile) -> Result<FilePlatform, LockError> {
+    let url = missing.pinned.url.clone();
+    let source = Source::file(&url);
+    let sha256 = match missing.pinned.digest {
+        Some(digest) => digest,
+        None => published(store, &missing.pinned).await?,
+    };
+    let size = match store.size(&source).await? {
+        Some(size) => size,
+        None => {
+            let path = store.ensure(&source, sha256, None).await?;
+            fs_err::metadata(&path).map_err(|cause| LockError::Read { path, cause })?.len()
+        }
+    };
+    Ok(FilePlatform { url, size, sha256 })
+}
+
+/// The digest its project publishes.
+async fn published(store: &Store, pinned: &PinnedFile) -> Result<Digest, LockError> {
+    let file = pinned.url.rsplit('/').next().unwrap_or_default();
+    let mut failure = None;
+    for url in &pinned.checksums {
+        match store.text(&Source::file(url)).await {
+            Ok(text) => match checksum::find(&text, file) {
+                Some(digest) => return Ok(digest),
+                None => failure = Some(LockError::Checksum { url: url.clone(), file: file.to_owned() }),
+            },
+            Err(error @ StoreError::Status { .. }) => failure = failure.or(Some(error.into())),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(failure.unwrap_or_else(|| LockError::Checksum { url: pinned.url.clone(), file: file.to_owned() }))
+}
+
+async fn pin_image(store: &Store, missing: &MissingImage) -> Result<LockedImage, LockError> {
+    let reference = Store::reference(&missing.reference)?;
+    let index = store.index(&reference, missing.index).await?;
+    let mut platforms = std::collections::BTreeMap::new();
+    for architecture in &missing.architectures {
+        let image = store.image(&reference, &index, architecture, None).await?;
+        let platform = ImagePlatform { manifest: image.source.manifest.digest, size: image.size() };
+        platforms.insert(architecture.clone(), platform);
+    }
+    Ok(LockedImage { reference: missing.reference.clone(), index: index.blob.digest, platforms })
+}
