@@ -57,8 +57,8 @@ impl Diagnostics {
     /// The text for a terminal, with or without colour; ends with a line break.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let rendered: Vec<String> = self.list.iter().map(|one| render_one(one, &renderer) + "\n").collect();
-        rendered.join("\n")
+        let blocks: Vec<String> = self.list.iter().map(|one| render_one(one, &renderer) + "\n").collect();
+        blocks.join("\n")
     }
 }
 

@@ -1,5 +1,8 @@
 //! How plans behave when facts differ, hosts are missing, and outputs come late.
 
+// All of this file is tests, their helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,8 @@
 //! Playbooks that are wrong, each with all that is said about it. `UPDATE_GOLDEN=1` rewrites the `.stderr` files.
 
+// All of this file is tests, their helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use fs_err as fs;

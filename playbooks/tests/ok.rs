@@ -1,5 +1,8 @@
 //! Sites that are right: what they render to. `UPDATE_GOLDEN=1` rewrites `tests/ok/*.rendered`.
 
+// All of this file is tests, their helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::fmt::Write as _;

@@ -1,6 +1,9 @@
 //! The shipped site, rendered for three kinds of host. `UPDATE_GOLDEN=1 cargo test -p garboard-playbooks` rewrites
 //! `tests/rendered/`.
 
+// All of this file is tests, their helpers too.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -115,9 +115,9 @@ fn check_deadlock(places: &[Chain<'_>], givers: &[Giver<'_>], faults: &mut Fault
 fn positions(places: &[Chain<'_>], giver: &Giver<'_>) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     for (place, chain) in places.iter().enumerate() {
-        let gives =
+        let is_it =
             |step: &SourceStep| step.gives.as_ref().is_some_and(|gives| gives.span == giver.signal.span);
-        found.extend(chain.iter().position(|(_, step)| gives(step)).map(|position| (place, position)));
+        found.extend(chain.iter().position(|(_, step)| is_it(step)).map(|position| (place, position)));
     }
     found
 }

@@ -71,16 +71,14 @@ fn lookup(context: &Context, path: &str, range: Range<usize>) -> Option<Missing>
             return None;
         }
         let map = value.as_map();
-        match map.and_then(|map| map.iter().find(|(key, _)| key.as_str() == Some(part))) {
-            Some((_, next)) => value = next,
-            None => {
-                let known =
-                    map.map(|map| map.keys().filter_map(|key| key.as_str()).map(str::to_owned).collect());
-                let mut known: Vec<String> = known.unwrap_or_default();
-                known.sort();
-                return Some(Missing { path: path.to_owned(), name: part.to_owned(), known, range });
-            }
-        }
+        let Some((_, next)) = map.and_then(|map| map.iter().find(|(key, _)| key.as_str() == Some(part)))
+        else {
+            let keys = map.into_iter().flat_map(|map| map.keys()).filter_map(|key| key.as_str());
+            let mut known: Vec<String> = keys.map(str::to_owned).collect();
+            known.sort();
+            return Some(Missing { path: path.to_owned(), name: part.to_owned(), known, range });
+        };
+        value = next;
         parent = part;
     }
     None

@@ -10,8 +10,8 @@ pub(super) fn register(engine: &mut Tera) {
     engine.register_filter("b64", |text: &str, _: Kwargs, _: &State| STANDARD.encode(text));
 }
 
-fn yaml_filter(value: Value, _: Kwargs, _: &State) -> TeraResult<String> {
-    let value = serde_json::to_value(&value).map_err(|error| tera::Error::message(error.to_string()))?;
+fn yaml_filter(value: &Value, _: Kwargs, _: &State) -> TeraResult<String> {
+    let value = serde_json::to_value(value).map_err(|error| tera::Error::message(error.to_string()))?;
     Ok(yaml(&value))
 }
 
