@@ -1,5 +1,11 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
+mod demo;
+mod packages;
+mod product;
+mod program;
+mod stopwatch;
+mod test;
 mod upstream;
 
 use std::process::ExitCode;
@@ -16,11 +22,15 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(demo::Demo),
+    Test(test::Test),
     Upstream(upstream::Upstream),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     match Xtask::parse().command {
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Test(test) => test::run(&test),
         Command::Upstream(upstream) => upstream::run(&upstream),
     }
 }

@@ -10,8 +10,6 @@ mod go;
 mod image;
 mod lock;
 mod official;
-mod packages;
-mod program;
 mod progress;
 mod recipe;
 
@@ -20,6 +18,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+
+use crate::stopwatch::say as note;
+use crate::{packages, program};
 
 /// Say where artifacts come from; build the mirror where the official hosts cannot be reached
 #[derive(Args)]
@@ -107,9 +108,4 @@ pub(crate) fn run(upstream: &Upstream) -> anyhow::Result<ExitCode> {
     };
     writeln!(std::io::stdout(), "{}", path.display())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// One line for the person who watches. A closed stderr is no reason to stop.
-fn note(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -41,7 +41,7 @@ pub(super) fn build(folder: &Folder, address: &str, yes: bool) -> anyhow::Result
     if let Some(path) = folder.find(address) {
         return Ok(path);
     }
-    packages::ensure(yes)?;
+    packages::ensure(packages::UPSTREAM, yes)?;
     let temporary = folder.begin(&lock)?;
     let work = Work { mirror: temporary.join("mirror"), programs: temporary.join("programs") };
     for path in [&work.mirror, &work.programs] {

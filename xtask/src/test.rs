@@ -1,0 +1,78 @@
+//! `cargo xtask test`: everything that is checked, the lab included.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::product::{self, Product, cargo, root};
+use crate::stopwatch::Stopwatch;
+use crate::{packages, program, upstream};
+
+/// Run everything that is checked: format, lints, tests, and real clusters on throw-away hosts
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Install missing Debian packages without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Only the tests on lab hosts whose name contains this
+    #[arg(long, value_name = "NAME")]
+    lab: Option<String>,
+}
+
+pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 7 });
+    let ended = stages(test, &mut watch);
+    watch.table();
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
+    watch.stage("Debian packages", || {
+        packages::ensure(&[packages::UPSTREAM, packages::LAB, packages::TEST].concat(), test.yes)
+    })?;
+    if test.lab.is_none() {
+        watch.stage("format", || program::run(&mut in_root(&["fmt", "--all", "--check"])))?;
+        watch.stage("lints", || {
+            let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
+            program::run(&mut in_root(&arguments))
+        })?;
+        watch.stage("tests without a lab", || {
+            program::run(&mut in_root(&["test", "--workspace", "--quiet"]))
+        })?;
+    }
+    let source =
+        watch.stage("artifacts", || upstream::ensure(upstream::Options { force: true, yes: test.yes }))?;
+    let product = watch.stage("build garboard", Product::build)?;
+    watch.stage("tests on lab hosts", || lab(test, &product, &source))
+}
+
+fn in_root(arguments: &[&str]) -> std::process::Command {
+    let mut command = cargo();
+    command.current_dir(root()).args(arguments);
+    command
+}
+
+/// The tests of `bootstrap/tests/lab`, with the release build of the product.
+fn lab(test: &Test, product: &Product, source: &upstream::Source) -> anyhow::Result<()> {
+    let mut command = cargo();
+    command
+        .current_dir(root())
+        .args([
+            "test",
+            "--package",
+            "garboard",
+            "--features",
+            "lab",
+            "--test",
+            "lab",
+            "--",
+            "--test-threads",
+            "1",
+        ])
+        .env("GARBOARD_BINARY", product.path())
+        .env("GARBOARD_MIRROR", product::mirror_arguments(source).last().cloned().unwrap_or_default());
+    if let Some(name) = &test.lab {
+        command.arg(name);
+    }
+    Ok(program::run(&mut command)?)
+}
