@@ -14,6 +14,7 @@
 mod answer;
 mod body;
 mod checksum;
+mod connection;
 mod faults;
 mod file;
 mod link;

@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::Interval;
 use tokio_util::io::poll_read_buf;
 
+use super::connection::Cut;
 use super::faults::Fault;
 use super::log::{Log, Request};
 
@@ -100,12 +101,13 @@ pub(super) struct Logged {
     inner: AnyBody,
     log: Arc<Log>,
     request: Option<Request>,
+    cut: Cut,
 }
 
 impl Logged {
-    /// `request` says all but the bytes.
-    pub(super) fn new(inner: AnyBody, log: Arc<Log>, request: Request) -> Self {
-        let mut logged = Self { inner, log, request: Some(request) };
+    /// `request` says all but the bytes; a body that fails asks for the `cut`.
+    pub(super) fn new(inner: AnyBody, log: Arc<Log>, request: Request, cut: Cut) -> Self {
+        let mut logged = Self { inner, log, request: Some(request), cut };
         if logged.inner.is_end_stream() {
             logged.write(true);
         }
@@ -139,7 +141,12 @@ impl Body for Logged {
                     self.write(true);
                 }
             }
-            Some(Err(_)) => self.write(false),
+            Some(Err(_)) => {
+                self.write(false);
+                self.cut.ask();
+                // Nobody needs to wake this: the flush that follows ends the connection.
+                return Poll::Pending;
+            }
             None => self.write(true),
         }
         Poll::Ready(frame)

@@ -15,7 +15,6 @@ pub(super) enum Range {
 pub(super) fn parse(header: Option<&str>, size: u64) -> Range {
     let Some((first, last)) = header
         .and_then(|header| header.strip_prefix("bytes="))
-        .filter(|ranges| !ranges.contains(','))
         .and_then(|range| range.trim().split_once('-'))
     else {
         return Range::Whole;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use super::answer::{self, Answer};
 use super::body::{AnyBody, Logged};
 use super::checksum::{self, Checksums};
+use super::connection::{Connection, Cut};
 use super::faults::{Fault, Faults};
 use super::file::{self, Wanted};
 use super::link::Signer;
@@ -125,9 +126,11 @@ pub(super) async fn run(shared: Shared, front: TcpListener, blobs: TcpListener) 
             Ok((stream, _)) => {
                 let shared = shared.clone();
                 connections.spawn(async move {
-                    let service = service_fn(|request| respond(shared.clone(), door, request));
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
+                    let cut = Cut::default();
+                    let service = service_fn(|request| respond(shared.clone(), door, cut.clone(), request));
+                    let stream = TokioIo::new(Connection::new(stream, cut.clone()));
+                    let connection =
+                        hyper::server::conn::http1::Builder::new().serve_connection(stream, service);
                     if let Err(error) = connection.await {
                         tracing::debug!(%error, "a client of the mirror went away");
                     }
@@ -145,6 +148,7 @@ pub(super) async fn run(shared: Shared, front: TcpListener, blobs: TcpListener) 
 async fn respond(
     shared: Shared,
     door: Door,
+    cut: Cut,
     request: HttpRequest<Incoming>,
 ) -> Result<Response<AnyBody>, Infallible> {
     let range = request.headers().get(header::RANGE).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -165,7 +169,7 @@ async fn respond(
         complete: true,
     };
     let log = Arc::clone(&shared.log);
-    Ok(answer.map(|body| Logged::new(body, log, record).boxed_unsync()))
+    Ok(answer.map(|body| Logged::new(body, log, record, cut).boxed_unsync()))
 }
 
 async fn choose(shared: &Shared, door: Door, request: &HttpRequest<Incoming>) -> std::io::Result<Answer> {
