@@ -37,6 +37,7 @@ fn command(component: &Component, package: &str, folder: &Path, output: &Path) -
     // The user's own Go settings must not leak into the result (an empty value would let them in again).
     command.env("GOFLAGS", "-buildvcs=false").env("GOWORK", "off").env("GOAMD64", "v1");
     command.env("GOOS", "linux").env("GOARCH", ARCHITECTURE).env("CGO_ENABLED", cgo);
+    command.env("CC", "gcc");
     for name in ["CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_LDFLAGS"] {
         command.env_remove(name);
     }
