@@ -7,6 +7,7 @@
 pub mod base;
 pub mod command;
 pub mod mirror;
+pub mod traffic;
 
 mod cgroup;
 mod connect;

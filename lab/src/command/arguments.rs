@@ -72,6 +72,12 @@ pub enum Command {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Send traffic between pods on the first two workers, and say what reached what
+    Traffic {
+        /// The lab's name
+        #[arg(default_value = "lab")]
+        name: String,
+    },
     /// Reboot a host from inside, and wait for it
     Reboot {
         /// The lab's name

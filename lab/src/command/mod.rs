@@ -3,6 +3,7 @@
 mod arguments;
 mod fault;
 mod print;
+mod traffic;
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -44,6 +45,7 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
             return Err(error.into());
         }
         Command::Run { name, command } => match crate::exec::run(&open(&name)?, &command)? {},
+        Command::Traffic { name } => return traffic::run(&open(&name)?, output),
         Command::Reboot { name, host } => open(&name)?.reboot(&host)?,
         Command::PowerCut { name, host } => open(&name)?.power_cut(&host)?,
         Command::PowerOn { name, host } => open(&name)?.power_on(&[host])?,

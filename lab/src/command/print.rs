@@ -59,7 +59,8 @@ pub(super) fn all(places: &Places, output: OutputFormat) -> Result<()> {
     Ok(())
 }
 
-fn json(out: &mut impl std::io::Write, value: &impl serde::Serialize) -> Result<()> {
+/// One JSON document.
+pub(super) fn json(out: &mut impl std::io::Write, value: &impl serde::Serialize) -> Result<()> {
     serde_json::to_writer_pretty(&mut *out, value).map_err(std::io::Error::from)?;
     Ok(writeln!(out)?)
 }
