@@ -4,7 +4,14 @@
 //! `pipe` joins the channel to a local TCP port. The executor's [`engine`] works through its queue of [`steps`], each over
 //! the [`system`] seam, and notes earlier values in the baseline before it changes anything.
 
+pub mod bridge;
 pub mod engine;
+pub mod executor;
+pub mod facts;
+pub mod join;
+pub mod pipe;
+pub mod program;
+pub mod reset;
 pub mod steps;
 pub mod store;
 pub mod system;

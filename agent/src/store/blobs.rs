@@ -83,8 +83,9 @@ impl Blobs {
     }
 
     /// Whether `blob` is here whole.
-    pub fn has(&self, blob: &Blob) -> bool {
-        fs::symlink_metadata(self.complete(blob.digest)).is_ok_and(|metadata| metadata.len() == blob.size)
+    pub fn is_complete(layout: &Layout, blob: &Blob) -> bool {
+        let path = layout.complete_blobs().join(blob.digest.hex());
+        fs::symlink_metadata(path).is_ok_and(|metadata| metadata.len() == blob.size)
     }
 
     /// Takes note of what will come. Gives how much of each is here: its whole size means complete and verified.
@@ -93,7 +94,7 @@ impl Blobs {
     }
 
     fn announce_one(&mut self, blob: &Blob) -> io::Result<u64> {
-        if self.has(blob) {
+        if Self::is_complete(&self.layout, blob) {
             return Ok(blob.size);
         }
         if blob.size == 0 {
@@ -138,7 +139,12 @@ impl Blobs {
         let file = match &mut partial.file {
             Some(file) => file,
             closed => {
-                let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+                let file = fs::OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .mode(0o600)
+                    .open(&path)?;
                 file.set_len(partial.present)?;
                 closed.insert(file)
             }
@@ -176,7 +182,7 @@ impl Blobs {
     /// Hashes complete blobs again and removes those that are not what their name says. Gives their digests.
     pub fn recheck(&mut self, blobs: &[Blob]) -> io::Result<Vec<Digest>> {
         let mut broken = Vec::new();
-        for blob in blobs.iter().filter(|blob| self.has(blob)) {
+        for blob in blobs.iter().filter(|blob| Self::is_complete(&self.layout, blob)) {
             let path = self.complete(blob.digest);
             if Digest::of_reader(&mut fs::File::open(&path)?)?.0 != blob.digest {
                 fs::remove_file(&path)?;

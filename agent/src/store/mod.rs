@@ -21,9 +21,14 @@ use std::io;
 use crate::system::Look;
 
 /// Parses a JSON file of ours; `None` when it is not there.
-fn read_json<T: serde::de::DeserializeOwned>(look: &dyn Look, path: &std::path::Path) -> io::Result<Option<T>> {
+fn read_json<T: serde::de::DeserializeOwned>(
+    look: &dyn Look,
+    path: &std::path::Path,
+) -> io::Result<Option<T>> {
     match look.read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(path, &error.to_string())),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|error| damaged(path, &error.to_string()))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

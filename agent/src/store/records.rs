@@ -87,7 +87,11 @@ impl Records {
     pub fn digest(&self, look: &dyn Look, path: &Path) -> io::Result<(Digest, u64)> {
         if let Some(metadata) = look.metadata(path)? {
             let known = self.with(|entries| {
-                entries.files.get(&key(path)).filter(|record| record.is_of(&metadata)).and_then(|record| record.content)
+                entries
+                    .files
+                    .get(&key(path))
+                    .filter(|record| record.is_of(&metadata))
+                    .and_then(|record| record.content)
             });
             if let Some(digest) = known {
                 return Ok((digest, metadata.size));

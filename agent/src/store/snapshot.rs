@@ -26,7 +26,9 @@ impl Snapshot {
         if seal.trim_end() != Digest::of(document.as_bytes()).to_string() {
             return Err(damaged(&path, "its digest is not the one it was sealed with"));
         }
-        serde_json::from_str(document).map(|value| Some(Self(value))).map_err(|error| damaged(&path, &error.to_string()))
+        serde_json::from_str(document)
+            .map(|value| Some(Self(value)))
+            .map_err(|error| damaged(&path, &error.to_string()))
     }
 
     /// Writes it, once.

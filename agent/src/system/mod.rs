@@ -6,7 +6,7 @@
 mod pass;
 mod real;
 
-pub use pass::Pass;
+pub use pass::{Answers, Pass};
 pub use real::Real;
 
 use std::io;
@@ -70,10 +70,7 @@ pub struct Command {
 
 impl Command {
     /// `program` with `arguments`, 30 s, exit code 0 expected.
-    pub fn new<Argument: Into<String>>(
-        program: &str,
-        arguments: impl IntoIterator<Item = Argument>,
-    ) -> Self {
+    pub fn new<Argument: Into<String>>(program: &str, arguments: impl IntoIterator<Item = Argument>) -> Self {
         Self {
             program: program.to_owned(),
             arguments: arguments.into_iter().map(Into::into).collect(),

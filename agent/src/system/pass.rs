@@ -10,18 +10,22 @@ use garboard_protocol::Digest;
 use super::{Command, CommandError, Look, Metadata, Output, Space};
 use crate::store::Records;
 
+/// What commands answered.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<HashMap<Command, Output>>);
+
 /// A read-only view that remembers the answers of commands, and digests by their records. It is as old as its first
-/// answer: the engine makes a new one after each change.
+/// answer: the engine forgets the answers after each change.
 pub struct Pass<'a> {
     look: &'a dyn Look,
     records: &'a Records,
-    answers: Mutex<HashMap<Command, Output>>,
+    answers: &'a Answers,
 }
 
 impl<'a> Pass<'a> {
-    /// A fresh pass.
-    pub fn new(look: &'a dyn Look, records: &'a Records) -> Self {
-        Self { look, records, answers: Mutex::default() }
+    /// A view of `look` through what is known.
+    pub fn new(look: &'a dyn Look, records: &'a Records, answers: &'a Answers) -> Self {
+        Self { look, records, answers }
     }
 }
 
@@ -51,7 +55,7 @@ impl Look for Pass<'_> {
     }
 
     fn ask(&self, command: &Command) -> Result<Output, CommandError> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.answers.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(output) = answers.get(command) {
             return Ok(output.clone());
         }

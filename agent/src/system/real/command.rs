@@ -38,8 +38,7 @@ pub(super) fn run(command: &Command, live: Live<'_>) -> Result<Output, CommandEr
             drop(exit_writer);
             status
         });
-        let collector =
-            scope.spawn(move || streams.collect(exit_reader.as_fd(), command, group, lines));
+        let collector = scope.spawn(move || streams.collect(exit_reader.as_fd(), command, group, lines));
         let fed = keep_company(command, live, stdin, &heard, group);
         (collector.join(), fed, waiter.join())
     });
@@ -262,7 +261,8 @@ impl Tail {
     fn text(mut self) -> String {
         let surplus = self.bytes.len().saturating_sub(self.limit);
         self.bytes.drain(..surplus);
-        String::from_utf8(self.bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        String::from_utf8(self.bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 

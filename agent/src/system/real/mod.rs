@@ -40,7 +40,9 @@ impl Look for Real {
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
         match fs::symlink_metadata(self.at(path)) {
             Ok(found) => Ok(Some(metadata(&found))),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

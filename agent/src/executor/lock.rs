@@ -1,0 +1,91 @@
+//! One executor a host: a file lock that ends with the process, whatever ends it.
+
+use std::io::{self, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use fs_err as fs;
+use nix::fcntl::{Flock, FlockArg};
+use serde::{Deserialize, Serialize};
+
+use crate::store::Layout;
+
+/// Who holds a host; the content of the lock file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Name of the run.
+    pub run: String,
+    /// `user@laptop`.
+    pub owner: String,
+    /// RFC 3339.
+    pub since: String,
+    /// Process id of the executor.
+    pub pid: u32,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "held by {} since {} (run {})", self.owner, self.since, self.run)
+    }
+}
+
+/// The lock; given back when dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, never looked at")] Flock<std::fs::File>);
+
+/// Why the lock was not had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another executor is at work.
+    #[error("another run works on this host: {}", holder.as_ref().map_or_else(|| "it has not said whose".to_owned(), ToString::to_string))]
+    Held {
+        /// Who; `None` when it has not written it yet.
+        holder: Option<Holder>,
+    },
+    /// The lock file cannot be used.
+    #[error("cannot lock `{path}`")]
+    Io {
+        /// The lock file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock of the host, or says who has it.
+    pub fn take(layout: &Layout, holder: &Holder) -> Result<Self, LockError> {
+        let path = layout.lock();
+        let failed = |source| LockError::Io { path: path.to_string_lossy().into_owned(), source };
+        if !layout.run.is_dir() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&layout.run).map_err(failed)?;
+        }
+        loop {
+            let file = open(&path).map_err(failed)?;
+            let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err((_, nix::Error::EWOULDBLOCK)) => {
+                    let holder = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+                    return Err(LockError::Held { holder });
+                }
+                Err((_, errno)) => return Err(failed(errno.into())),
+            };
+            // An executor that leaves removes the file: a lock on a removed file locks nobody out.
+            let ours = lock.metadata().map_err(failed)?.ino();
+            if fs::symlink_metadata(&path).is_ok_and(|there| there.ino() == ours) {
+                write(&mut lock, holder).map_err(failed)?;
+                return Ok(Self(lock));
+            }
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn write(file: &mut std::fs::File, holder: &Holder) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(&serde_json::to_vec(holder).map_err(io::Error::other)?)
+}
