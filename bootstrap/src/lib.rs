@@ -5,11 +5,13 @@
 //! `output` shows what happens.
 
 pub mod check;
+pub mod deploy;
 #[cfg(test)]
 mod facts_for_tests;
 pub mod lock;
 pub mod membership;
 pub mod output;
 pub mod problem;
+pub mod session;
 pub mod ssh;
 pub mod store;

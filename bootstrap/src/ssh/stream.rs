@@ -106,18 +106,15 @@ impl Stream {
         (stream, backend)
     }
 
+    /// Over any byte stream, with no command at its other end; its [`Ending`] is [`ExitStatus::Lost`].
+    pub fn over(bytes: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+        let (output, input) = tokio::io::split(bytes);
+        Self::new(output, input).0
+    }
+
     /// How the command ends, to keep while the stream is used up.
     pub fn ending(&self) -> Ending {
         self.ending.clone()
-    }
-
-    /// The same stream, reading through `wrap`; for what must look at the first bytes before others do.
-    #[must_use]
-    pub fn map_output<R: AsyncRead + Send + Unpin + 'static>(
-        self,
-        wrap: impl FnOnce(Box<dyn AsyncRead + Send + Unpin>) -> R,
-    ) -> Self {
-        Self { output: Box::new(wrap(self.output)), ..self }
     }
 }
 

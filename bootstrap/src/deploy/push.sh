@@ -1,0 +1,12 @@
+umask 077; LC_ALL=C; export LC_ALL;
+folder=$1; digest=$2; agent=$folder/agent-$digest;
+fail() { rm -f "$agent.part"; echo "garboard: failed $1"; exit 0; };
+command -v sha256sum >/dev/null || fail sha256sum;
+mkdir -p "$folder" && chmod 700 "$folder" || fail store;
+rm -f "$agent.part" && cat > "$agent.part" || fail store;
+found=$(sha256sum "$agent.part") || fail store;
+[ "${found%% *}" = "$digest" ] || fail "digest ${found%% *}";
+chmod 700 "$agent.part" || fail store;
+[ -x "$agent.part" ] || fail execute;
+mv -f "$agent.part" "$agent" || fail store;
+echo "garboard: stored";

@@ -1,0 +1,53 @@
+//! Lines the scripts answer with, among whatever else a login prints.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
+
+use super::DeployError;
+use crate::ssh::Stream;
+
+/// For an answer of a script; sudo can take its time when the host's name does not resolve.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// Greetings and warnings a login may print before our scripts run.
+const MOST_NOISE: usize = 64 * 1024;
+const MARK: &str = "garboard: ";
+
+/// Waits for the next answer; what follows it in the stream is left there. `None`: the output ended without one.
+pub(super) async fn next(
+    stream: &mut Stream,
+    login: &str,
+    doing: &'static str,
+) -> Result<Option<String>, DeployError> {
+    let stalled = || DeployError::Stalled { login: login.to_owned(), seconds: PATIENCE.as_secs(), doing };
+    let mut noise = 0;
+    let mut line = Vec::new();
+    // Byte by byte: the frames that follow an answer belong to somebody else.
+    loop {
+        let mut byte = [0_u8; 1];
+        let count = timeout(PATIENCE, stream.read(&mut byte)).await.map_err(|_| stalled())?;
+        noise += 1;
+        match count {
+            Ok(1..) if noise > MOST_NOISE => return Ok(None),
+            Ok(1..) if byte[0] != b'\n' => line.push(byte[0]),
+            Ok(1..) => {
+                let text = String::from_utf8_lossy(&line);
+                if let Some(start) = text.find(MARK) {
+                    return Ok(Some(text[start + MARK.len()..].trim().to_owned()));
+                }
+                line.clear();
+            }
+            Ok(0) | Err(_) => return Ok(None),
+        }
+    }
+}
+
+/// Lets the command end by itself: how it did, and the end of its standard error, which only then is complete.
+pub(super) async fn end(stream: Stream) -> (String, String) {
+    let mut ending = stream.ending();
+    let status = timeout(PATIENCE, ending.wait()).await;
+    drop(stream);
+    let status = status.map_or_else(|_| "it goes on".to_owned(), |status| status.to_string());
+    (status, ending.stderr())
+}
