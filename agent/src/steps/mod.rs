@@ -2,6 +2,7 @@
 
 mod archive;
 mod artifact;
+pub(crate) mod certificate;
 mod cluster_note;
 mod directory;
 mod file;
@@ -9,6 +10,10 @@ mod hostname;
 mod hosts_entry;
 mod image;
 mod kernel_module;
+mod kubeadm;
+mod kubeadm_init;
+mod kubeadm_join;
+mod membership;
 mod oci_layout;
 pub(crate) mod path;
 pub(crate) mod swap;

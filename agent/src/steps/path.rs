@@ -88,3 +88,11 @@ pub(crate) fn refuse_unlike(path: &str, found: Option<Metadata>) -> Result<(), S
 fn octal(mode: u32) -> String {
     format!("{mode:04o}")
 }
+
+/// `/proc` writes blanks and the like as `\040`.
+pub(crate) fn unescape(field: &str) -> String {
+    ["\\040", "\\011", "\\012", "\\134"]
+        .iter()
+        .zip([" ", "\t", "\n", "\\"])
+        .fold(field.to_owned(), |text, (from, to)| text.replace(from, to))
+}

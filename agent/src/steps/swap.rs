@@ -7,7 +7,7 @@ use garboard_protocol::Observation;
 use garboard_protocol::change::{Change, Field};
 use garboard_protocol::step::{Outputs, Swap};
 
-use super::path::failed;
+use super::path::{failed, unescape};
 use super::unit::{self, State};
 use super::{Context, Entry, Kind, ProbeContext, StepError};
 use crate::system::{Command, Look};
@@ -134,14 +134,6 @@ fn fstab_lines(look: &dyn Look) -> Result<Vec<String>, StepError> {
 fn is_swap(line: &str) -> bool {
     let line = line.trim_start();
     !line.starts_with('#') && line.split_whitespace().nth(2) == Some("swap")
-}
-
-/// `/proc` writes blanks and the like as `\040`.
-fn unescape(field: &str) -> String {
-    ["\\040", "\\011", "\\012", "\\134"]
-        .iter()
-        .zip([" ", "\t", "\n", "\\"])
-        .fold(field.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The `.swap` unit of a path, as systemd-escape(1) `--path` names it.

@@ -115,17 +115,21 @@ impl Kind for Unit {
         let before = state(&self.name, context.system.look())?;
         let path = path_of(&self.name);
         let of_file: Vec<_> = changes.iter().filter(|change| change.subject == path).cloned().collect();
-        if let Some(content) = &self.content
-            && !of_file.is_empty()
-        {
-            file::write(&path, content, 0o644, &of_file, context)?;
+        // The file's entry first: restore goes backwards, and disables a unit before its file goes away. Both before the
+        // file is written: after a crash in between, systemd would name a state that was not there before.
+        if self.content.is_some() {
+            context.note_path(&path)?;
         }
-        // After the file's entry: restore goes backwards, and disables a unit before its file goes away.
         context.baseline.note(Entry::Unit {
             name: self.name.clone(),
             enabled: before.enabled.clone(),
             active: is_running(&before),
         })?;
+        if let Some(content) = &self.content
+            && !of_file.is_empty()
+        {
+            file::write(&path, content, 0o644, &of_file, context)?;
+        }
         if !of_file.is_empty() || before.needs_reload {
             systemctl(&["daemon-reload"], context)?;
         }

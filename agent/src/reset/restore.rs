@@ -1,0 +1,272 @@
+//! One entry of the baseline: giving its earlier value back, and telling whether it is back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use garboard_protocol::reset::Leftover;
+
+use crate::steps::path::failed;
+use crate::steps::swap::COMMENT;
+use crate::steps::sysctl::{live, path_of};
+use crate::steps::unit::{is_running, state};
+use crate::steps::{Content, Entry, PathBefore, StepError};
+use crate::store::Baseline;
+use crate::system::{Command, CommandError, Kind, Look, System};
+
+const JOB: Duration = Duration::from_secs(120);
+
+/// Whether an entry waits until all that the software made is gone: folders that are still in use until then, and what
+/// stands for all of it.
+pub(super) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
+    match entry {
+        Entry::Member { .. } => true,
+        Entry::Path { path, before: None } => {
+            matches!(look.metadata(Path::new(path)), Ok(Some(found)) if found.kind == Kind::Directory)
+        }
+        // Started again only when its files are what they were.
+        Entry::Unit { active, .. } => *active,
+        _ => false,
+    }
+}
+
+/// Gives the earlier value back. Does nothing where it is back already.
+pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -> Result<(), StepError> {
+    match entry {
+        Entry::Path { path, before: None } => remove(path, system),
+        Entry::Path { path, before: Some(before) } => put_back(path, before, baseline, system),
+        Entry::Sysctl { key, before } => {
+            let file = path_of(key);
+            match live(key, system.look())? {
+                // A setting that went away with its module.
+                None => Ok(()),
+                Some(now) if now == *before => Ok(()),
+                Some(_) => {
+                    system.poke(&file, before.as_bytes()).map_err(failed("set", &file.to_string_lossy()))
+                }
+            }
+        }
+        // A module that something else uses by now stays.
+        Entry::KernelModule { name } => {
+            run(&Command::new("modprobe", ["--remove", "--quiet", name]), system, &[])
+        }
+        Entry::Swap { path, .. } => {
+            let on = system.read_text(Path::new("/proc/swaps")).map_err(failed("read", "/proc/swaps"))?;
+            if on.unwrap_or_default().lines().any(|line| line.split_whitespace().next() == Some(path)) {
+                return Ok(());
+            }
+            system.run(&Command::new("swapon", [path.as_str()]))?;
+            Ok(())
+        }
+        Entry::Unit { name, enabled, active } => restore_unit(name, enabled, *active, system),
+        Entry::Hostname { before } => {
+            system.set_hostname(before).map_err(failed("set the host name in", "/proc/sys/kernel/hostname"))
+        }
+        Entry::Line { path, line } => remove_line(path, line, system),
+        Entry::Member { .. } => Ok(()),
+    }
+}
+
+/// What is still not as it was; `None` when it is.
+pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover>, StepError> {
+    let of = |kind: &str, subject: &str, detail: String| {
+        Ok(Some(Leftover { kind: kind.to_owned(), subject: subject.to_owned(), detail }))
+    };
+    match entry {
+        Entry::Path { path, before } => {
+            let found = look.metadata(Path::new(path)).map_err(failed("read", path))?;
+            match (found, before) {
+                (None, None) => Ok(None),
+                (Some(found), None) if found.kind == Kind::Directory => {
+                    let names = look.list(Path::new(path)).map_err(failed("read", path))?;
+                    of("directory", path, format!("was not there before; holds {} entries", names.len()))
+                }
+                (Some(_), None) => of("file", path, "was not there before".to_owned()),
+                (None, Some(_)) => of("file", path, "was there before and is gone".to_owned()),
+                (Some(_), Some(before)) if is_back(path, before, look)? => Ok(None),
+                (Some(_), Some(_)) => of("file", path, "is not what it was before".to_owned()),
+            }
+        }
+        Entry::Sysctl { key, before } => match live(key, look)? {
+            Some(now) if now != *before => of("sysctl", key, format!("was {before}, is {now}")),
+            _ => Ok(None),
+        },
+        Entry::Swap { path, .. } => {
+            let on = look
+                .read_text(Path::new("/proc/swaps"))
+                .map_err(failed("read", "/proc/swaps"))?
+                .unwrap_or_default();
+            if on.lines().any(|line| line.split_whitespace().next() == Some(path)) {
+                return Ok(None);
+            }
+            of("swap", path, "was on before, is off".to_owned())
+        }
+        Entry::Unit { name, enabled, active } => {
+            let now = state(name, look)?;
+            if now.enabled != *enabled {
+                return of("unit", name, format!("was `{enabled}`, is `{}`", now.enabled));
+            }
+            if is_running(&now) != *active {
+                let word = |active| if active { "running" } else { "stopped" };
+                return of("unit", name, format!("was {}, is {}", word(*active), word(!*active)));
+            }
+            Ok(None)
+        }
+        Entry::Hostname { before } => {
+            let now = look.read_text(Path::new("/proc/sys/kernel/hostname"));
+            let now = now.map_err(failed("read", "/proc/sys/kernel/hostname"))?.unwrap_or_default();
+            if now.trim() == before {
+                return Ok(None);
+            }
+            of("hostname", now.trim(), format!("was {before}"))
+        }
+        Entry::Line { path, line } => {
+            let text = look.read_text(Path::new(path)).map_err(failed("read", path))?.unwrap_or_default();
+            if text.lines().any(|found| found == line) {
+                return of("line", path, format!("still holds `{line}`"));
+            }
+            Ok(None)
+        }
+        Entry::KernelModule { .. } | Entry::Member { .. } => Ok(None),
+    }
+}
+
+fn remove(path: &str, system: &dyn System) -> Result<(), StepError> {
+    let file = Path::new(path);
+    match system.metadata(file).map_err(failed("read", path))?.map(|found| found.kind) {
+        None => Ok(()),
+        Some(Kind::Directory) => {
+            if !system.list(file).map_err(failed("read", path))?.is_empty() {
+                return Err(StepError::Failed {
+                    message: format!("`{path}` was not there before, but holds files that are not ours"),
+                    help: Some(format!("look at `{path}`; it is safe to remove when nothing in it is yours")),
+                });
+            }
+            system.remove_directory(file).map_err(failed("remove", path))
+        }
+        Some(_) => system.remove_file(file).map_err(failed("remove", path)),
+    }
+}
+
+fn put_back(
+    path: &str,
+    before: &PathBefore,
+    baseline: &Baseline,
+    system: &dyn System,
+) -> Result<(), StepError> {
+    let file = Path::new(path);
+    if is_back(path, before, system.look())? {
+        return Ok(());
+    }
+    let found = system.metadata(file).map_err(failed("read", path))?.map(|found| found.kind);
+    let content = match &before.content {
+        None => Vec::new(),
+        Some(Content::Text(text)) => text.clone().into_bytes(),
+        Some(Content::Kept(digest)) => {
+            baseline.content(*digest).map_err(failed("read the earlier content of", path))?
+        }
+    };
+    match before.kind.as_str() {
+        "file" => system.write(file, &content, before.mode & 0o7777).map_err(failed("write", path))?,
+        "symlink" => {
+            if found.is_some() {
+                system.remove_file(file).map_err(failed("remove", path))?;
+            }
+            let target = String::from_utf8_lossy(&content).into_owned();
+            return system.symlink(Path::new(&target), file).map_err(failed("link", path));
+        }
+        "directory" if found.is_none() => {
+            system.create_directory(file, before.mode & 0o7777).map_err(failed("make", path))?;
+        }
+        _ => {}
+    }
+    system.set_owner(file, before.user, before.group).map_err(failed("set the owner of", path))?;
+    system.set_mode(file, before.mode & 0o7777).map_err(failed("set the mode of", path))
+}
+
+fn is_back(path: &str, before: &PathBefore, look: &dyn Look) -> Result<bool, StepError> {
+    let file = Path::new(path);
+    let Some(found) = look.metadata(file).map_err(failed("read", path))? else { return Ok(false) };
+    let kind = match found.kind {
+        Kind::File => "file",
+        Kind::Directory => "directory",
+        Kind::Symlink => "symlink",
+        Kind::Other => "other",
+    };
+    if kind != before.kind {
+        return Ok(false);
+    }
+    let same_content = match (&before.content, found.kind) {
+        (Some(Content::Text(text)), Kind::Symlink) => {
+            look.read_link(file).map_err(failed("read", path))? == Path::new(text)
+        }
+        (Some(Content::Text(text)), _) => {
+            found.size == text.len() as u64
+                && look.read(file).map_err(failed("read", path))? == text.as_bytes()
+        }
+        (Some(Content::Kept(digest)), _) => look.digest(file).map_err(failed("read", path))?.0 == *digest,
+        (None, _) => true,
+    };
+    let same_attributes = found.kind == Kind::Symlink
+        || (found.mode & 0o7777, found.user, found.group)
+            == (before.mode & 0o7777, before.user, before.group);
+    Ok(same_content && same_attributes)
+}
+
+fn restore_unit(name: &str, enabled: &str, active: bool, system: &dyn System) -> Result<(), StepError> {
+    let now = state(name, system.look())?;
+    if is_running(&now) && !active {
+        run(&Command::new("systemctl", ["stop", "--", name]).timeout(JOB), system, &[0])?;
+    }
+    let verb = match (enabled, now.enabled.as_str()) {
+        ("enabled", "enabled") => None,
+        ("enabled", _) => Some("enable"),
+        (_, "enabled") => Some("disable"),
+        _ => None,
+    };
+    if let Some(verb) = verb {
+        system.run(&Command::new("systemctl", [verb, "--", name]).timeout(JOB))?;
+    }
+    if active && !is_running(&now) {
+        system.run(&Command::new("systemctl", ["start", "--", name]).timeout(JOB))?;
+    }
+    Ok(())
+}
+
+fn remove_line(path: &str, line: &str, system: &dyn System) -> Result<(), StepError> {
+    let file = Path::new(path);
+    let Some(found) = system.metadata(file).map_err(failed("read", path))? else { return Ok(()) };
+    let text = system.read(file).map_err(failed("read", path))?;
+    let mut is_gone = false;
+    let mut content = Vec::with_capacity(text.len());
+    for piece in text.split_inclusive(|byte| *byte == b'\n') {
+        let bare = piece.strip_suffix(b"\n").unwrap_or(piece);
+        if is_gone || bare != line.as_bytes() {
+            content.extend_from_slice(piece);
+            continue;
+        }
+        is_gone = true;
+        // A line that was commented out by us comes back; one that was added goes.
+        if line.starts_with(COMMENT) {
+            content.extend_from_slice(&piece[COMMENT.len()..]);
+        }
+    }
+    if is_gone {
+        system.write(file, &content, found.mode & 0o7777).map_err(failed("write", path))?;
+        system.set_owner(file, found.user, found.group).map_err(failed("set the owner of", path))?;
+    }
+    Ok(())
+}
+
+/// Runs a command; an exit code not in `expected` is an error only when `expected` names any.
+fn run(command: &Command, system: &dyn System, expected: &[i32]) -> Result<(), StepError> {
+    match system.run(command) {
+        Ok(_) => Ok(()),
+        Err(CommandError::Exit { .. }) if expected.is_empty() => Ok(()),
+        Err(CommandError::Start { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound && expected.is_empty() =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

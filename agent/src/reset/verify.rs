@@ -1,0 +1,71 @@
+//! Whether a host is as it was before us: every baseline value back, nothing left of what the software made.
+
+use garboard_protocol::Owned;
+use garboard_protocol::reset::{Keepsake, Leftover, ResetReport};
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::Before;
+use super::{owned, restore};
+use crate::engine::Engine;
+use crate::steps::{Entry, StepError};
+use crate::store::Snapshot;
+use crate::system::Look;
+
+/// What the laptop keeps of a host that was given back.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// Of this layout.
+    pub(super) version: u32,
+    /// The baseline, oldest first.
+    pub(super) entries: Vec<Entry>,
+    /// The snapshot.
+    pub(super) before: Option<serde_json::Value>,
+    /// What the software makes by itself.
+    pub(super) owned: Vec<Owned>,
+}
+
+/// Compares the host with `keepsake`, or with what is noted on it. Writes nothing.
+pub fn verify(engine: &Engine, keepsake: Option<&Keepsake>) -> Result<ResetReport, StepError> {
+    let look = engine.host().system.look();
+    let kept = match keepsake {
+        Some(keepsake) => {
+            serde_json::from_value(keepsake.0.clone()).map_err(|error| StepError::NeedsPerson {
+                message: format!("what was kept of this host cannot be read: {error}"),
+                help: "use the garboard version that reset it".to_owned(),
+            })?
+        }
+        None => Kept {
+            version: 1,
+            entries: engine.baseline().entries(),
+            before: Snapshot::load(look, &engine.host().layout)
+                .map_err(super::unreadable("snapshot"))?
+                .map(|taken| taken.0),
+            owned: engine.owned(),
+        },
+    };
+    compare(&kept, look)
+}
+
+/// What is left, of what `kept` knows.
+pub(super) fn compare(kept: &Kept, look: &dyn Look) -> Result<ResetReport, StepError> {
+    let mut report = ResetReport::default();
+    let Some(before) = kept.before.clone() else {
+        report.kept.push(Leftover {
+            kind: "host".to_owned(),
+            subject: "snapshot".to_owned(),
+            detail: "nothing is known of this host from before: it was never changed by garboard".to_owned(),
+        });
+        return Ok(report);
+    };
+    let before = Before::of(before, look).map_err(super::unreadable("snapshot"))?;
+    for entry in &kept.entries {
+        report.leftovers.extend(restore::leftover(entry, look)?);
+    }
+    let now = Before::take(look)?;
+    for thing in &kept.owned {
+        report.leftovers.extend(owned::leftovers(thing, &before, &now, look)?);
+    }
+    report.leftovers.sort();
+    report.leftovers.dedup();
+    Ok(report)
+}
