@@ -5,6 +5,7 @@
 //! `output` shows what happens.
 
 pub mod check;
+pub mod cluster;
 pub mod deploy;
 #[cfg(test)]
 mod facts_for_tests;
