@@ -42,10 +42,9 @@ impl Arguments {
                 let (run, owner) = holder(rest)?;
                 Ok(Self::Serve { run, owner })
             }
-            ["pipe", address] => address
-                .parse()
-                .map(|address| Self::Pipe { address })
-                .map_err(|_| format!("`{address}` is no IP address with a port; names are not resolved here")),
+            ["pipe", address] => address.parse().map(|address| Self::Pipe { address }).map_err(|_| {
+                format!("`{address}` is no IP address with a port; names are not resolved here")
+            }),
             ["facts", rest @ ..] => query(rest).map(|query| Self::Facts { query }),
             ["digest"] => Ok(Self::Digest),
             ["--version" | "-V"] => Ok(Self::Version),

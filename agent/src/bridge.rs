@@ -87,11 +87,11 @@ fn greeted(layout: &Layout) -> Option<UnixStream> {
 
 /// Starts an executor; returns when it can be reached (`Type=notify`).
 fn start(system: &dyn System, run: &str, owner: &str, attempt: u32) -> Result<(), Box<CommandError>> {
-    let program = fs::read_link("/proc/self/exe").map_err(|source| {
-        Box::new(CommandError::Start { command: "/proc/self/exe".to_owned(), source })
-    })?;
+    let program = fs::read_link("/proc/self/exe")
+        .map_err(|source| Box::new(CommandError::Start { command: "/proc/self/exe".to_owned(), source }))?;
     // The unit of an executor that leaves right now still has the plain name.
-    let unit = if attempt == 0 { unit(run) } else { format!("{}-{}", unit(run), std::process::id() + attempt) };
+    let unit =
+        if attempt == 0 { unit(run) } else { format!("{}-{}", unit(run), std::process::id() + attempt) };
     let mut arguments = vec![
         "--quiet".to_owned(),
         "--collect".to_owned(),
@@ -125,7 +125,8 @@ fn unit(run: &str) -> String {
 
 fn journal(system: &dyn System, run: &str) -> String {
     let unit = format!("--unit={}*", unit(run));
-    let command = Command::new("journalctl", [unit.as_str(), "--lines=5", "--output=cat", "--no-pager", "--quiet"]);
+    let command =
+        Command::new("journalctl", [unit.as_str(), "--lines=5", "--output=cat", "--no-pager", "--quiet"]);
     system.look().ask(&command).map(|output| output.stdout.trim().replace('\n', "; ")).unwrap_or_default()
 }
 

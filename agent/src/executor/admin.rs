@@ -8,8 +8,8 @@ use std::path::Path;
 use garboard_protocol::Secret;
 use garboard_protocol::event::AdminCredentials;
 
-use crate::steps::certificate::base64;
 use crate::steps::StepError;
+use crate::steps::certificate::base64;
 use crate::system::Look;
 
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
@@ -17,7 +17,8 @@ const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 /// Reads them.
 pub(super) fn credentials(look: &dyn Look) -> Result<AdminCredentials, StepError> {
     let read = look.read_text(Path::new(ADMIN_CONF));
-    let text = read.map_err(|source| StepError::File { action: "read", path: ADMIN_CONF.to_owned(), source })?;
+    let text =
+        read.map_err(|source| StepError::File { action: "read", path: ADMIN_CONF.to_owned(), source })?;
     let Some(text) = text else {
         return Err(StepError::Failed {
             message: format!("`{ADMIN_CONF}` is not there: this host is no control plane, or not yet"),
@@ -39,7 +40,10 @@ fn parse(text: &str) -> Result<AdminCredentials, StepError> {
 fn content(text: &str, key: &str) -> Result<String, StepError> {
     let wrong = |why: &str| StepError::Failed {
         message: format!("`{key}` of `{ADMIN_CONF}` {why}"),
-        help: Some("make it anew on that host: move the file away and run `kubeadm init phase kubeconfig admin`".to_owned()),
+        help: Some(
+            "make it anew on that host: move the file away and run `kubeadm init phase kubeconfig admin`"
+                .to_owned(),
+        ),
     };
     let mut values = text.lines().filter_map(|line| {
         let line = line.trim_start().trim_start_matches("- ").trim_start();
@@ -73,7 +77,9 @@ mod tests {
 
     #[test]
     fn quotes_comments_and_list_dashes_do_no_harm() {
-        for line in ["- client-key-data: \"a2V5\"", "  client-key-data: a2V5 # mine", "client-key-data : 'a2V5'"] {
+        for line in
+            ["- client-key-data: \"a2V5\"", "  client-key-data: a2V5 # mine", "client-key-data : 'a2V5'"]
+        {
             assert_eq!(content(line, "client-key-data").unwrap(), "key");
         }
     }

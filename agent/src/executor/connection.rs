@@ -21,7 +21,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// Why nothing more comes from a client.
 #[derive(Debug, thiserror::Error)]
-pub enum Ended {
+pub(super) enum Ended {
     /// It closed the stream.
     #[error("the client closed the connection")]
     Closed,
@@ -34,16 +34,16 @@ pub enum Ended {
 }
 
 /// Frames from a client.
-pub struct Incoming {
+pub(super) struct Incoming {
     frames: FramedRead<Pulse<ReadHalf<Box<dyn Stream>>>, FrameCodec>,
     last: Arc<Mutex<Instant>>,
 }
 
 /// Frames to a client.
-pub struct Outgoing(WriteHalf<Box<dyn Stream>>);
+pub(super) struct Outgoing(WriteHalf<Box<dyn Stream>>);
 
 /// Both directions of a stream.
-pub fn split(stream: Box<dyn Stream>) -> (Incoming, Outgoing) {
+pub(super) fn split(stream: Box<dyn Stream>) -> (Incoming, Outgoing) {
     let (reader, writer) = tokio::io::split(stream);
     let last = Arc::new(Mutex::new(Instant::now()));
     let pulse = Pulse { reader, last: Arc::clone(&last) };
@@ -52,7 +52,7 @@ pub fn split(stream: Box<dyn Stream>) -> (Incoming, Outgoing) {
 
 impl Incoming {
     /// The next frame. Silence counts from the last byte, or from this call if we ourselves were busy since.
-    pub async fn next(&mut self) -> Result<Frame, Ended> {
+    pub(super) async fn next(&mut self) -> Result<Frame, Ended> {
         let mut since = Instant::now();
         loop {
             match timeout_at(since + SILENCE, self.frames.next()).await {
@@ -72,7 +72,7 @@ impl Incoming {
 
 impl Outgoing {
     /// Writes all that comes through `frames`, and heartbeats in between, until its sender is gone or the client is.
-    pub async fn run(mut self, mut frames: UnboundedReceiver<Frame>) {
+    pub(super) async fn run(mut self, mut frames: UnboundedReceiver<Frame>) {
         let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -106,7 +106,7 @@ impl Outgoing {
 }
 
 /// The frame of an event. One that is too large for a frame becomes a failure of its request.
-pub fn frame(event: &Event) -> Frame {
+pub(super) fn frame(event: &Event) -> Frame {
     let fits = |frame: &Frame| match frame {
         Frame::Message(content) => content.len() < garboard_protocol::limits::FRAME_BYTES,
         _ => true,
@@ -114,16 +114,24 @@ pub fn frame(event: &Event) -> Frame {
     match Frame::message(event) {
         Ok(frame) if fits(&frame) => frame,
         other => {
-            let why = other.err().map_or_else(|| "it is larger than a frame".to_owned(), |error| error.to_string());
+            let why =
+                other.err().map_or_else(|| "it is larger than a frame".to_owned(), |error| error.to_string());
             let body = Body::Failed(refusal(format!("the answer cannot be sent: {why}")));
-            Frame::message(&Event { number: event.number, request: event.request, body }).unwrap_or(Frame::Heartbeat)
+            Frame::message(&Event { number: event.number, request: event.request, body })
+                .unwrap_or(Frame::Heartbeat)
         }
     }
 }
 
 /// A failure of kind `Refused`.
-pub fn refusal(message: impl Into<String>) -> Failure {
-    Failure { step: None, kind: FailureKind::Refused, message: message.into(), causes: Vec::new(), help: None }
+pub(super) fn refusal(message: impl Into<String>) -> Failure {
+    Failure {
+        step: None,
+        kind: FailureKind::Refused,
+        message: message.into(),
+        causes: Vec::new(),
+        help: None,
+    }
 }
 
 /// Notes when bytes come, so that half a frame counts as a sign of life.
@@ -133,7 +141,11 @@ struct Pulse<Reader> {
 }
 
 impl<Reader: AsyncRead + Unpin> AsyncRead for Pulse<Reader> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.reader).poll_read(context, buffer);
         if buffer.filled().len() > before {

@@ -10,7 +10,7 @@ use crate::store::{Baseline, Blobs, Layout};
 use crate::system::Look;
 
 /// Start of the name of an agent in the state folder; its hex digest follows.
-pub const AGENT_PREFIX: &str = "agent-";
+pub(super) const AGENT_PREFIX: &str = "agent-";
 
 /// Cleans up: a run that changed nothing takes along what it sent; a host that we never changed (or that was given back)
 /// keeps nothing of ours at all, except blobs that a reset was told to keep; a run that changed something removes the

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 /// Sends `READY=1` to `socket`: a path, or an abstract name after `@`.
-pub fn ready(socket: &OsStr) -> io::Result<()> {
+pub(super) fn ready(socket: &OsStr) -> io::Result<()> {
     let address = match socket.as_bytes().split_first() {
         Some((b'@', name)) => SocketAddr::from_abstract_name(name)?,
         _ => SocketAddr::from_pathname(socket)?,

@@ -7,7 +7,7 @@ use garboard_protocol::{QueuedStep, StepId};
 
 /// Which client asked, and under which id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub(super) struct Asked {
     /// Counts the clients of this executor.
     pub epoch: u64,
     /// The client's own id of the request.
@@ -23,33 +23,33 @@ struct Batch {
 }
 
 /// An answer that a change of the queue brought about.
-pub type Answer = (Asked, Body);
+pub(super) type Answer = (Asked, Body);
 
 /// The queue.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     batches: VecDeque<Batch>,
     running: Option<StepId>,
 }
 
 impl Queue {
     /// Appends a request's steps.
-    pub fn append(&mut self, asked: Asked, steps: Vec<QueuedStep>) {
+    pub(super) fn append(&mut self, asked: Asked, steps: Vec<QueuedStep>) {
         self.batches.push_back(Batch { asked, steps: steps.into(), dropped: None });
     }
 
     /// Whether nothing is left to do.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.batches.is_empty()
     }
 
     /// The step at work.
-    pub fn running(&self) -> Option<&StepId> {
+    pub(super) fn running(&self) -> Option<&StepId> {
         self.running.as_ref()
     }
 
     /// Requests that have no step left are done.
-    pub fn settled(&mut self) -> Vec<Answer> {
+    pub(super) fn settled(&mut self) -> Vec<Answer> {
         let mut answers = Vec::new();
         while self.running.is_none() && self.batches.front().is_some_and(|batch| batch.steps.is_empty()) {
             let Some(batch) = self.batches.pop_front() else { break };
@@ -59,12 +59,12 @@ impl Queue {
     }
 
     /// The next step, if none runs.
-    pub fn next(&self) -> Option<&QueuedStep> {
+    pub(super) fn next(&self) -> Option<&QueuedStep> {
         if self.running.is_some() { None } else { self.batches.front()?.steps.front() }
     }
 
     /// Takes the next step: it runs now.
-    pub fn start(&mut self) -> Option<(Asked, QueuedStep)> {
+    pub(super) fn start(&mut self) -> Option<(Asked, QueuedStep)> {
         if self.running.is_some() {
             return None;
         }
@@ -75,7 +75,7 @@ impl Queue {
     }
 
     /// The running step has ended. A failure ends its request, and drops all others.
-    pub fn end(&mut self, result: Result<(), Box<Failure>>) -> Vec<Answer> {
+    pub(super) fn end(&mut self, result: Result<(), Box<Failure>>) -> Vec<Answer> {
         self.running = None;
         let Err(failure) = result else { return self.settled() };
         let failed = self.batches.pop_front().map(|batch| (batch.asked, Body::Failed(*failure)));
@@ -86,7 +86,7 @@ impl Queue {
 
     /// Drops every step that does not run yet; their requests end as cancelled. The request of the running step ends when
     /// that does: as done when it was its last step.
-    pub fn drop_waiting(&mut self, why: &str) -> Vec<Answer> {
+    pub(super) fn drop_waiting(&mut self, why: &str) -> Vec<Answer> {
         let mut answers = Vec::new();
         let mut kept = VecDeque::new();
         for (position, mut batch) in std::mem::take(&mut self.batches).into_iter().enumerate() {

@@ -50,10 +50,13 @@ pub fn serve(services: Services, run: &str, owner: &str, notify: Option<&OsStr>)
         .build()
         .map_err(failed("start the executor's loop"))?;
     runtime.block_on(async {
-        let executor = Executor::new(services, holder, agent).map_err(failed("read the notes on this host"))?;
+        let executor =
+            Executor::new(services, holder, agent).map_err(failed("read the notes on this host"))?;
         // A socket that is there was left by an executor that was killed: the lock is ours.
         match fs::remove_file(layout.socket()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove an old socket")(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("remove an old socket")(error));
+            }
             _ => {}
         }
         let listener = UnixListener::bind(layout.socket()).map_err(failed("open the executor's socket"))?;

@@ -99,11 +99,14 @@ impl Bench {
         let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
         match blobs.recheck(&step.blobs()) {
             Ok(broken) => {
-                failure.causes.extend(broken.iter().map(|digest| {
-                    format!("blob {digest} had gone bad on the host's disk and was removed")
-                }));
+                failure.causes.extend(
+                    broken.iter().map(|digest| {
+                        format!("blob {digest} had gone bad on the host's disk and was removed")
+                    }),
+                );
                 if !broken.is_empty() {
-                    failure.help = Some("run again: what was removed is sent anew; check the disk".to_owned());
+                    failure.help =
+                        Some("run again: what was removed is sent anew; check the disk".to_owned());
                 }
             }
             Err(error) => failure.causes.push(format!("its blobs cannot be checked: {error}")),

@@ -31,15 +31,7 @@ const SOFTWARE: [(&str, &[&str]); 8] = [
             "/var/lib/rancher/k3s",
         ],
     ),
-    (
-        "rke2",
-        &[
-            "/usr/local/bin/rke2",
-            "/usr/bin/rke2",
-            "/opt/rke2/bin/rke2",
-            "/var/lib/rancher/rke2",
-        ],
-    ),
+    ("rke2", &["/usr/local/bin/rke2", "/usr/bin/rke2", "/opt/rke2/bin/rke2", "/var/lib/rancher/rke2"]),
     ("microk8s", &["/snap/bin/microk8s", "/snap/microk8s", "/var/snap/microk8s"]),
     (
         "k0s",
@@ -64,7 +56,11 @@ const SOFTWARE: [(&str, &[&str]); 8] = [
     ),
     (
         "containerd",
-        &["/usr/bin/containerd", "/lib/systemd/system/containerd.service", "/usr/lib/systemd/system/containerd.service"],
+        &[
+            "/usr/bin/containerd",
+            "/lib/systemd/system/containerd.service",
+            "/usr/lib/systemd/system/containerd.service",
+        ],
     ),
 ];
 

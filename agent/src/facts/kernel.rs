@@ -89,7 +89,10 @@ pub(super) fn features(look: &dyn Look, modules: &Modules) -> Features {
     };
     Features {
         vxlan: modules.has(look, "vxlan")
-            || works(look, &["ip", "link", "add", "garboard-probe", "type", "vxlan", "id", "1", "dstport", "0"]),
+            || works(
+                look,
+                &["ip", "link", "add", "garboard-probe", "type", "vxlan", "id", "1", "dstport", "0"],
+            ),
         overlay: is_file_system("overlay") || modules.has(look, "overlay"),
         nf_tables: modules.has(look, "nf_tables") || works(look, &["nft", "list", "tables"]),
         bridge_netfilter: exists(look, "/proc/sys/net/bridge") || modules.has(look, "br_netfilter"),
@@ -108,7 +111,9 @@ fn works(look: &dyn Look, command: &[&str]) -> bool {
 pub(super) fn is_conntrack_writable(look: &dyn Look, shared_kernel: bool) -> bool {
     let path = Path::new("/proc/sys/net/netfilter/nf_conntrack_max");
     match look.metadata(path).ok().flatten() {
-        Some(metadata) => metadata.mode & 0o200 != 0 && !is_read_only(&text(look, "/proc/self/mountinfo"), path),
+        Some(metadata) => {
+            metadata.mode & 0o200 != 0 && !is_read_only(&text(look, "/proc/self/mountinfo"), path)
+        }
         None => !shared_kernel,
     }
 }
