@@ -4,6 +4,7 @@
 //! `membership` and `run::difference` are pure; `ssh`, `deploy`, `session`, `store` and `cluster` do the talking;
 //! `output` shows what happens.
 
+pub mod agent;
 pub mod check;
 pub mod cluster;
 pub mod deploy;
