@@ -3,6 +3,7 @@
 //! [`Look`] cannot change anything: a probe gets only `&dyn Look`, so `plan` cannot write, by type. [`System`] adds the
 //! changes. `real` is the host; `fake` is an in-memory host with injectable errors, for tests.
 
+pub mod fake;
 mod pass;
 mod real;
 

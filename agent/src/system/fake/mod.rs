@@ -1,0 +1,359 @@
+//! A host in memory, for tests: files with owners, modes and times, scripted commands, a record of every call, and faults
+//! at a chosen change.
+
+mod files;
+mod look;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use garboard_protocol::Digest;
+
+use super::{Command, CommandError, Kind, Live, Look, Output, Space, System, temporary};
+use files::Node;
+
+/// What a scripted command does; `None`: this script does not know it.
+pub type Script = Box<dyn Fn(&Fake, &Command) -> Option<Result<Output, CommandError>> + Send + Sync>;
+
+/// The host.
+#[derive(Default)]
+pub struct Fake {
+    state: Mutex<State>,
+    scripts: Mutex<Vec<std::sync::Arc<Script>>>,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: BTreeMap<PathBuf, Node>,
+    ticks: i128,
+    inodes: u64,
+    hostname: String,
+    space: Option<Space>,
+    calls: Vec<String>,
+    changes: u64,
+    fault: Option<Fault>,
+}
+
+/// What happens at one change, counted from 1.
+#[derive(Debug, Clone, Copy)]
+struct Fault {
+    at: u64,
+    errno: i32,
+    /// Nothing works any more after it.
+    is_power_cut: bool,
+}
+
+impl Fake {
+    /// A host with these text files (0644) and the folders above them (0755).
+    pub fn with(files: &[(&str, &str)]) -> Self {
+        let fake = Self::default();
+        fake.put_directory("/");
+        for (path, content) in files {
+            fake.put(path, content.as_bytes(), 0o644);
+        }
+        fake
+    }
+
+    /// Puts a file there, unrecorded.
+    pub fn put(&self, path: &str, content: &[u8], mode: u32) {
+        self.put_parents(path);
+        self.state().place(Path::new(path), Node::file(content, mode));
+    }
+
+    /// Puts a folder there, unrecorded.
+    pub fn put_directory(&self, path: &str) {
+        self.put_parents(path);
+        if !self.state().nodes.contains_key(Path::new(path)) {
+            self.state().place(Path::new(path), Node::directory(0o755));
+        }
+    }
+
+    /// Puts a symbolic link there, unrecorded.
+    pub fn put_link(&self, path: &str, target: &str) {
+        self.put_parents(path);
+        self.state().place(Path::new(path), Node::link(Path::new(target)));
+    }
+
+    fn put_parents(&self, path: &str) {
+        if let Some(parent) = Path::new(path).parent() {
+            self.put_directory(&parent.to_string_lossy());
+        }
+    }
+
+    /// Takes a path away, with all below it, unrecorded.
+    pub fn take(&self, path: &str) {
+        self.state().nodes.retain(|known, _| !known.starts_with(path));
+    }
+
+    /// Adds a script; the newest that knows a command answers it.
+    pub fn script(
+        &self,
+        script: impl Fn(&Self, &Command) -> Option<Result<Output, CommandError>> + Send + Sync + 'static,
+    ) {
+        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        scripts.push(std::sync::Arc::new(Box::new(script)));
+    }
+
+    /// Lets every command that begins with `words` succeed and print `stdout`.
+    pub fn answer(&self, words: &str, stdout: &str) {
+        let (words, stdout) = (words.to_owned(), stdout.to_owned());
+        self.script(move |_, command| {
+            let shown = command.display();
+            let rest = shown.strip_prefix(&words)?;
+            (rest.is_empty() || rest.starts_with(' '))
+                .then(|| Ok(Output { code: 0, stdout: stdout.clone(), stderr: String::new() }))
+        });
+    }
+
+    /// Sets what [`Look::space`] says.
+    pub fn set_space(&self, space: Space) {
+        self.state().space = Some(space);
+    }
+
+    /// The `nth` change from now (1: the next) fails with `errno`, once; a write leaves half of its temp file.
+    pub fn fail_change(&self, nth: u64, errno: i32) {
+        let mut state = self.state();
+        state.fault = Some(Fault { at: state.changes + nth, errno, is_power_cut: false });
+    }
+
+    /// The power goes in the middle of the `nth` change from now, and nothing works until [`Fake::restore_power`].
+    pub fn cut_power(&self, nth: u64) {
+        let mut state = self.state();
+        state.fault = Some(Fault { at: state.changes + nth, errno: nix::libc::EIO, is_power_cut: true });
+    }
+
+    /// Ends a power cut.
+    pub fn restore_power(&self) {
+        self.state().fault = None;
+    }
+
+    /// Every call since the last [`Fake::forget_calls`] that could change something: `write /etc/hosts`, `run systemctl …`.
+    pub fn changes(&self) -> Vec<String> {
+        self.state().calls.iter().filter(|call| !call.starts_with("ask ")).cloned().collect()
+    }
+
+    /// Every command, asked or run, with its word before it.
+    pub fn commands(&self) -> Vec<String> {
+        let state = self.state();
+        state.calls.iter().filter(|call| call.starts_with("ask ") || call.starts_with("run ")).cloned().collect()
+    }
+
+    /// Begins a new record.
+    pub fn forget_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    /// Content of a file as text.
+    pub fn content(&self, path: &str) -> Option<String> {
+        self.read_text(Path::new(path)).ok().flatten()
+    }
+
+    /// Every path, with a line about what is there; for comparing two states of a host.
+    pub fn tree(&self) -> BTreeMap<PathBuf, String> {
+        self.state().nodes.iter().map(|(path, node)| (path.clone(), node.summary())).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records a change and makes it, unless a fault is due: then `broken` is what is left of it.
+    fn change<T>(
+        &self,
+        call: String,
+        make: impl FnOnce(&mut State) -> io::Result<T>,
+        broken: impl FnOnce(&mut State),
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        state.calls.push(call);
+        state.changes += 1;
+        if let Some(fault) = state.fault
+            && (fault.at == state.changes || fault.is_power_cut && fault.at < state.changes)
+        {
+            if fault.at == state.changes {
+                broken(&mut state);
+            }
+            return Err(io::Error::from_raw_os_error(fault.errno));
+        }
+        make(&mut state)
+    }
+
+    fn change_whole<T>(&self, call: String, make: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
+        self.change(call, make, |_| ())
+    }
+
+    fn replace(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        self.change(
+            format!("write {}", path.display()),
+            |state| {
+                state.parent_of(path)?;
+                if state.nodes.get(path).is_some_and(|node| node.kind == Kind::Directory) {
+                    return Err(io::Error::from_raw_os_error(nix::libc::EISDIR));
+                }
+                state.nodes.remove(&temporary(path));
+                state.place(path, Node::file(content, mode));
+                Ok(())
+            },
+            |state| state.place(&temporary(path), Node::file(&content[..content.len() / 2], 0o600)),
+        )
+    }
+
+    fn execute(&self, command: &Command, word: &str) -> Result<Output, CommandError> {
+        let shown = command.display();
+        let failed = |source| CommandError::Start { command: shown.clone(), source };
+        if word == "run" {
+            self.change_whole(format!("run {shown}"), |_| Ok(())).map_err(failed)?;
+        } else {
+            self.state().calls.push(format!("ask {shown}"));
+        }
+        let scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = scripts.iter().rev().find_map(|script| script(self, command));
+        let output = known.unwrap_or_else(|| Err(failed(io::ErrorKind::NotFound.into())))?;
+        if command.expected.contains(&output.code) {
+            return Ok(output);
+        }
+        Err(CommandError::Exit { command: shown, code: output.code, stderr: output.stderr })
+    }
+}
+
+impl System for Fake {
+    fn look(&self) -> &dyn Look {
+        self
+    }
+
+    fn write(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        self.replace(path, content, mode)
+    }
+
+    fn install(&self, from: &Path, digest: Digest, path: &Path, mode: u32) -> io::Result<()> {
+        let content = self.read(from)?;
+        if Digest::of(&content) != digest {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "another digest"));
+        }
+        self.replace(path, &content, mode)
+    }
+
+    fn write_stream(&self, path: &Path, content: &mut dyn io::Read, mode: u32) -> io::Result<(Digest, u64)> {
+        let mut bytes = Vec::new();
+        content.read_to_end(&mut bytes)?;
+        self.replace(path, &bytes, mode)?;
+        Ok((Digest::of(&bytes), bytes.len() as u64))
+    }
+
+    fn append(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+        let add = |state: &mut State, piece: &[u8]| {
+            let mut whole = state.nodes.get(path).map(|node| node.content.clone()).unwrap_or_default();
+            whole.extend_from_slice(piece);
+            let mode = state.nodes.get(path).map_or(mode, |node| node.mode);
+            state.place(path, Node::file(&whole, mode));
+        };
+        self.change(
+            format!("append {}", path.display()),
+            |state| {
+                state.parent_of(path)?;
+                add(state, content);
+                Ok(())
+            },
+            |state| add(state, &content[..content.len() / 2]),
+        )
+    }
+
+    fn poke(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.change_whole(format!("poke {}", path.display()), |state| {
+            let mut node = state.get(path)?.clone();
+            content.clone_into(&mut node.content);
+            state.place(path, node);
+            Ok(())
+        })
+    }
+
+    fn create_directory(&self, path: &Path, mode: u32) -> io::Result<()> {
+        self.change_whole(format!("create_directory {}", path.display()), |state| {
+            state.parent_of(path)?;
+            state.absent(path)?;
+            state.place(path, Node::directory(mode));
+            Ok(())
+        })
+    }
+
+    fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        self.change_whole(format!("set_mode {}", path.display()), |state| {
+            let node = Node { mode, ..state.get(path)?.clone() };
+            state.place(path, node);
+            Ok(())
+        })
+    }
+
+    fn set_owner(&self, path: &Path, user: u32, group: u32) -> io::Result<()> {
+        self.change_whole(format!("set_owner {}", path.display()), |state| {
+            let node = Node { user, group, ..state.get(path)?.clone() };
+            state.place(path, node);
+            Ok(())
+        })
+    }
+
+    fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
+        self.change_whole(format!("symlink {}", path.display()), |state| {
+            state.parent_of(path)?;
+            state.absent(path)?;
+            state.place(path, Node::link(target));
+            Ok(())
+        })
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.change_whole(format!("remove_file {}", path.display()), |state| {
+            if state.get(path)?.kind == Kind::Directory {
+                return Err(io::Error::from_raw_os_error(nix::libc::EISDIR));
+            }
+            state.nodes.remove(path);
+            Ok(())
+        })
+    }
+
+    fn remove_directory(&self, path: &Path) -> io::Result<()> {
+        self.change_whole(format!("remove_directory {}", path.display()), |state| {
+            if state.get(path)?.kind != Kind::Directory {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            if state.nodes.keys().any(|other| other != path && other.starts_with(path)) {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            state.nodes.remove(path);
+            Ok(())
+        })
+    }
+
+    fn run(&self, command: &Command) -> Result<Output, CommandError> {
+        self.execute(command, "run")
+    }
+
+    fn run_live(&self, command: &Command, live: Live<'_>) -> Result<Output, CommandError> {
+        let mut command = command.clone();
+        if let Some(feed) = live.feed {
+            let mut input = Vec::new();
+            feed(&mut input).map_err(|source| CommandError::Input { command: command.display(), source })?;
+            command.input = Some(input);
+        }
+        let output = self.execute(&command, "run")?;
+        if let Some(line) = live.line {
+            output.stdout.lines().chain(output.stderr.lines()).for_each(line);
+        }
+        Ok(output)
+    }
+
+    fn unmount(&self, path: &Path) -> io::Result<()> {
+        self.change_whole(format!("unmount {}", path.display()), |_| Ok(()))
+    }
+
+    fn set_hostname(&self, name: &str) -> io::Result<()> {
+        self.change_whole(format!("set_hostname {name}"), |state| {
+            name.clone_into(&mut state.hostname);
+            let node = Node::file(format!("{name}\n").as_bytes(), 0o644);
+            state.place(Path::new("/proc/sys/kernel/hostname"), node);
+            Ok(())
+        })
+    }
+}
