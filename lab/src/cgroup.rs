@@ -74,6 +74,19 @@ pub(crate) fn processes(name: &str) -> Result<Vec<process::Process>> {
     Ok(processes)
 }
 
+/// All cgroups below those of that name: where each is, and its path below its host's own.
+pub(crate) fn tree(name: &str) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let mut found = Vec::new();
+    for hierarchy in hierarchies()? {
+        let root = hierarchy.join(name);
+        for folder in folders(&root) {
+            let below = folder.strip_prefix(&root).unwrap_or(&folder).to_owned();
+            found.push((folder, below));
+        }
+    }
+    Ok(found)
+}
+
 /// Removes the cgroups of that name with all below them; they must hold no process any more.
 pub(crate) fn remove(name: &str) -> Result<()> {
     for hierarchy in hierarchies()? {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::leader::Boot;
 use crate::lock::Lock;
+use crate::places::run_folder;
 use crate::record::{HostRecord, Record, Role, Shape};
 use crate::supervisor::OFF;
 use crate::{
@@ -76,7 +77,7 @@ impl Lab {
         check_name(name)?;
         check_machine()?;
         let folder = places.lab(name);
-        let _lock = Lock::wait(&places.labs().join(format!(".{name}.lock")))?;
+        let _lock = lock(name)?;
         let base = base::ensure(places, progress)?;
         let mut record = match Record::read(&folder)? {
             Some(record) => record,
@@ -129,11 +130,10 @@ impl Lab {
     /// When something does not go away.
     pub fn down(places: &Places, name: &str) -> Result<()> {
         check_name(name)?;
-        let lock_path = places.labs().join(format!(".{name}.lock"));
-        let _lock = Lock::wait(&lock_path)?;
+        check_root()?;
+        let _lock = lock(name)?;
         remains::remove(places, name)?;
-        machine_settings::restore(name)?;
-        Ok(fs_err::remove_file(lock_path)?)
+        machine_settings::restore(name)
     }
 
     /// The names of all labs of this user, and of those that left something on this machine.
@@ -163,7 +163,7 @@ impl Lab {
     /// When the old one does not go or the new one does not come up.
     pub fn replace(&self, host: &str) -> Result<()> {
         let one = self.host(host)?.clone();
-        let _lock = Lock::wait(&self.places.labs().join(format!(".{}.lock", self.name())))?;
+        let _lock = lock(self.name())?;
         let folder = self.places.host(self.name(), host);
         if let Some(boot) = Boot::read(&folder)? {
             if let Some(leader) = boot.leader {
@@ -240,7 +240,7 @@ impl Lab {
 
     /// The record of a new lab, with a network number that no other lab of this user has.
     fn new_record(places: &Places, name: &str, base: String) -> Result<Record> {
-        let _lock = Lock::wait(&places.labs().join(".lock"))?;
+        let _lock = Lock::wait(&run_folder().join("networks.lock"))?;
         let mut taken = Vec::new();
         for other in Self::names(places)? {
             taken.extend(Record::read(&places.lab(&other))?.map(|record| record.network));
@@ -254,10 +254,17 @@ impl Lab {
     }
 }
 
+/// One invocation at a time changes what a lab consists of.
+fn lock(lab: &str) -> Result<Lock> {
+    Lock::wait(&run_folder().join(format!("lab-{lab}.lock")))
+}
+
+fn check_root() -> Result<()> {
+    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
+}
+
 fn check_machine() -> Result<()> {
-    if !nix::unistd::geteuid().is_root() {
-        return Err(Error::NotRoot);
-    }
+    check_root()?;
     let packages = missing_packages();
     if packages.is_empty() { Ok(()) } else { Err(Error::MissingPackages { packages }) }
 }

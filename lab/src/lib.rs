@@ -6,7 +6,9 @@
 
 pub mod base;
 pub mod command;
+pub mod hash;
 pub mod mirror;
+pub mod observer;
 pub mod traffic;
 
 mod cgroup;

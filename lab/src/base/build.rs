@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::{EARLY_SERVICE, RELEASE, apt, packages};
+use super::{EARLY_SERVICE, LOGIND_CONF, RELEASE, apt, packages};
 use crate::{Error, Result, program};
 
 /// Builds the image into `root`, which must not exist.
@@ -18,6 +18,9 @@ pub(super) fn build(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
         "../garboard-lab-early.service",
         units.join("sysinit.target.wants/garboard-lab-early.service"),
     )?;
+    let settings = root.join("usr/lib/systemd/logind.conf.d");
+    fs_err::create_dir_all(&settings)?;
+    fs_err::write(settings.join("garboard-lab.conf"), LOGIND_CONF)?;
     // Keys belong to a host, not to an image.
     for entry in fs_err::read_dir(root.join("etc/ssh"))? {
         let entry = entry?;

@@ -13,13 +13,14 @@ use crate::{Error, Places, Result, lock::Lock};
 pub(crate) const RELEASE: &str = "bookworm";
 const PACKAGES: &str = include_str!("packages.txt");
 const EARLY_SERVICE: &str = include_str!("early.service");
+const LOGIND_CONF: &str = include_str!("logind.conf");
 /// Moved whenever the way the image is made changes and neither list nor unit shows it.
 const RECIPE: &str = "1";
 
 /// The content address of the base image: a digest of all that determines it and that we decide.
 pub(crate) fn address() -> String {
     let mut digest = Sha256::new();
-    for part in [RECIPE, RELEASE, std::env::consts::ARCH, PACKAGES, EARLY_SERVICE] {
+    for part in [RECIPE, RELEASE, std::env::consts::ARCH, PACKAGES, EARLY_SERVICE, LOGIND_CONF] {
         digest.update(part.len().to_le_bytes());
         digest.update(part);
     }
@@ -49,12 +50,12 @@ pub fn ensure(places: &Places, progress: &dyn Fn(&str)) -> Result<String> {
         return Ok(address);
     }
     fs_err::create_dir_all(places.bases())?;
-    let _lock = match Lock::try_take(&places.bases().join("lock"))? {
-        Some(lock) => lock,
-        None => {
-            progress("base image: waiting for another build of it");
-            Lock::wait(&places.bases().join("lock"))?
-        }
+    let lock_path = places.bases().join("lock");
+    let _lock = if let Some(lock) = Lock::try_take(&lock_path)? {
+        lock
+    } else {
+        progress("base image: waiting for another build of it");
+        Lock::wait(&lock_path)?
     };
     if folder.exists() {
         return Ok(address);

@@ -101,6 +101,30 @@ pub enum Command {
     },
     /// Give a host's network faults, in place of those it has
     Net(Net),
+    /// Print the digest of a host's state
+    Hash {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+        /// Print what went into it instead, one fact a line
+        #[arg(long)]
+        list: bool,
+    },
+    /// Watch a host: print what changes and what is executed on it, as one JSON object a line
+    #[command(hide = true)]
+    Observe {
+        /// The lab's name
+        name: String,
+        /// The host
+        host: String,
+        /// End after so many seconds
+        #[arg(long, default_value_t = 600)]
+        seconds_limit: u64,
+        /// End as soon as standard input is closed
+        #[arg(long)]
+        until_stdin_closes: bool,
+    },
     /// Put a fresh machine in a host's place
     #[command(hide = true)]
     Replace {

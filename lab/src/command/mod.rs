@@ -2,6 +2,7 @@
 
 mod arguments;
 mod fault;
+mod observe;
 mod print;
 mod traffic;
 
@@ -50,6 +51,10 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
         Command::PowerCut { name, host } => open(&name)?.power_cut(&host)?,
         Command::PowerOn { name, host } => open(&name)?.power_on(&[host])?,
         Command::Net(net) => open(&net.name)?.net(&net.host, &fault::from_arguments(&net))?,
+        Command::Hash { name, host, list } => print::state(&open(&name)?.state(&host)?, list, output)?,
+        Command::Observe { name, host, seconds_limit, until_stdin_closes } => {
+            observe::observe(&open(&name)?, &host, Duration::from_secs(seconds_limit), until_stdin_closes)?;
+        }
         Command::Replace { name, host } => open(&name)?.replace(&host)?,
         Command::Connect { name, host, port } => {
             let address = SocketAddr::new(crate::connect::resolve(places, &name, &host)?, port);

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use super::OutputFormat;
+use crate::hash::State;
 use crate::{Lab, Places, Result, Summary};
 
 /// One lab.
@@ -57,6 +58,20 @@ pub(super) fn all(places: &Places, output: OutputFormat) -> Result<()> {
         writeln!(out, "no labs")?;
     }
     Ok(())
+}
+
+/// A host's state, or its digest.
+pub(super) fn state(state: &State, list: bool, output: OutputFormat) -> Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match (output, list) {
+        (OutputFormat::Human, false) => writeln!(out, "{}", state.hash())?,
+        (OutputFormat::Human, true) => state.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?,
+        (OutputFormat::Json, false) => json(&mut out, &serde_json::json!({ "hash": state.hash() }))?,
+        (OutputFormat::Json, true) => {
+            json(&mut out, &serde_json::json!({ "hash": state.hash(), "lines": state.lines }))?;
+        }
+    }
+    Ok(out.flush()?)
 }
 
 /// One JSON document.
