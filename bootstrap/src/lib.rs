@@ -6,14 +6,18 @@
 
 pub mod agent;
 pub mod check;
+pub mod cli;
 pub mod cluster;
 pub mod deploy;
 #[cfg(test)]
 mod facts_for_tests;
+pub mod kubeconfig;
 pub mod lock;
 pub mod membership;
 pub mod output;
 pub mod problem;
+pub mod run;
 pub mod session;
 pub mod ssh;
+pub mod state;
 pub mod store;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `garboard` command.
+
+fn main() -> std::process::ExitCode {
+    garboard::cli::run()
+}

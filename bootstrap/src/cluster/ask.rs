@@ -69,14 +69,20 @@ pub(super) fn explain(asked: &str, error: kube::Error) -> ClusterError {
 
 /// The TLS error at the bottom, if it is one.
 fn certificate(error: &kube::Error) -> Option<&rustls::Error> {
-    chain(error).find_map(|cause| {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref()).or_else(|| cause.downcast_ref());
-        tls.filter(|tls| {
-            use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
-            matches!(tls, InvalidCertificate(_) | NoCertificatesPresented | AlertReceived(_))
-        })
+    let tls = chain(error).find_map(|cause| match cause.downcast_ref::<std::io::Error>() {
+        Some(wrapped) => unwrapped(wrapped),
+        None => cause.downcast_ref(),
+    });
+    tls.filter(|tls| {
+        use rustls::Error::{AlertReceived, InvalidCertificate, NoCertificatesPresented};
+        matches!(tls, InvalidCertificate(_) | NoCertificatesPresented | AlertReceived(_))
     })
+}
+
+/// The TLS error inside an I/O error, which its `source` skips; they come nested.
+fn unwrapped(error: &std::io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref().or_else(|| unwrapped(inner.downcast_ref()?))
 }
 
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

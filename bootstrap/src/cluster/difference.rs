@@ -9,6 +9,9 @@ use super::FIELD_MANAGER;
 const OWN_OF_THE_SERVER: [&str; 6] =
     ["managedFields", "resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"];
 
+/// Counters that controllers and the server keep in annotations; they follow a change, they are none.
+const COUNTERS: [&str; 2] = ["deprecated.daemonset.template.generation", "deployment.kubernetes.io/revision"];
+
 /// The differences between `live` and `preview` (the answer to a dry run), each leaf one change. Values of a Secret
 /// appear as digests.
 pub(super) fn difference(title: &str, live: &Value, preview: &Value) -> Vec<Change> {
@@ -31,6 +34,9 @@ fn applied(object: &Value) -> Value {
         map.remove("status");
         if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
             OWN_OF_THE_SERVER.iter().for_each(|key| drop(metadata.remove(*key)));
+            if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+                COUNTERS.iter().for_each(|key| drop(annotations.remove(*key)));
+            }
         }
     }
     object

@@ -56,13 +56,13 @@ pub enum ClusterError {
         cause: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The API server said no.
-    #[error("could not {asked}: the API server refused it with {code} {reason}: {message}")]
+    #[error("could not {asked}: the API server refused it ({code}{}): {message}", spaced(.reason))]
     Refused {
         /// What was asked.
         asked: String,
         /// HTTP status.
         code: u16,
-        /// For example `Forbidden`.
+        /// For example `Forbidden`; may be empty.
         reason: String,
         /// In the server's words.
         message: String,
@@ -120,4 +120,8 @@ pub enum ClusterError {
     /// A token that has not kubeadm's form.
     #[error("a bootstrap token must have the form `[a-z0-9]{{6}}.[a-z0-9]{{16}}`")]
     Token,
+}
+
+fn spaced(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" {reason}") }
 }

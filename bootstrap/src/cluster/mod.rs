@@ -10,6 +10,7 @@
 mod apply;
 mod ask;
 mod authority;
+mod configuration;
 mod connection;
 mod deployment;
 mod difference;
@@ -31,6 +32,7 @@ use kube::client::ConfigExt as _;
 use tower::Layer as _;
 
 pub use authority::ca_hash;
+pub use configuration::ClusterConfiguration;
 pub use connection::{ByteStream, Opener};
 pub use error::ClusterError;
 pub use node::NodeState;

@@ -33,6 +33,7 @@ impl Cluster {
         description: &str,
     ) -> Result<(), ClusterError> {
         let (id, secret) = parts(token)?;
+        self.discovery_is_there().await?;
         let now = self.time().await?;
         let lifetime = SignedDuration::try_from(lifetime.min(LIFETIME)).unwrap_or(SignedDuration::ZERO);
         let object = secret_object(id, secret, now + lifetime, description);
@@ -48,12 +49,14 @@ impl Cluster {
     /// Waits until the discovery document `kube-public/cluster-info` is signed for the token `id`.
     pub async fn token_signed(&self, id: &str) -> Result<(), ClusterError> {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), "kube-public");
-        let asked = "read `kube-public/cluster-info`";
-        if ask(asked, || api.get_opt("cluster-info")).await?.is_none() {
-            return Err(ClusterError::NoDiscovery);
-        }
         let awaited = format!("`kube-public/cluster-info` to be signed for the token `{id}`");
         self.until(api, "cluster-info", &awaited, SIGNED, |found| lacking(found, id)).await
+    }
+
+    async fn discovery_is_there(&self) -> Result<(), ClusterError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), "kube-public");
+        let found = ask("read `kube-public/cluster-info`", || api.get_opt("cluster-info")).await?;
+        found.map(|_| ()).ok_or(ClusterError::NoDiscovery)
     }
 
     /// Removes a token; whether there was one.

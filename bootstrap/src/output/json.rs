@@ -27,3 +27,11 @@ impl<Target: Write + Send> Listener for Json<Target> {
         }
     }
 }
+
+/// One line that says why a command did not do its work, for commands that print a document.
+pub fn problems(problems: &crate::problem::Problems, exit: crate::problem::Exit) -> crate::problem::Exit {
+    for problem in &problems.0 {
+        super::print(&format!("{}\n", serde_json::json!({ "event": "failed", "problem": problem })));
+    }
+    exit
+}

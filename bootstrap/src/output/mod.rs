@@ -51,3 +51,10 @@ pub enum Format {
     /// For a program: one JSON document, or JSON lines for a command that takes long.
     Json,
 }
+
+/// Data for the user, on standard output. A reader that went away is no failure.
+pub fn print(text: &str) {
+    use std::io::Write as _;
+    let mut target = std::io::stdout().lock();
+    let _ = target.write_all(text.as_bytes()).and_then(|()| target.flush());
+}

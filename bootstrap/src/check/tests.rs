@@ -1,0 +1,119 @@
+use std::collections::BTreeMap;
+
+use garboard_inventory::Inventory;
+use garboard_protocol::Facts;
+use garboard_protocol::facts::{Conflict, PortHolder};
+
+use super::{Row, Verdict, refusals, rows};
+use crate::facts_for_tests::facts;
+use crate::problem::Exit;
+
+fn inventory() -> Inventory {
+    garboard_inventory::parse(
+        "garboard.yaml",
+        "cluster: { name: home, kubernetes: v1.36.3 }\nhosts:\n  cp1: { address: 192.168.1.11, role: control_plane }\n",
+    )
+    .unwrap()
+}
+
+fn found(facts: Facts) -> Vec<Row> {
+    rows(&inventory(), &BTreeMap::from([("cp1".to_owned(), facts)]), 1_000_000)
+}
+
+/// The only finding that is not fine.
+fn only(facts: Facts) -> Row {
+    let mut bad: Vec<Row> = found(facts).into_iter().filter(|row| row.verdict != Verdict::Fine).collect();
+    assert_eq!(bad.len(), 1, "{bad:#?}");
+    bad.remove(0)
+}
+
+fn port(protocol: &str, port: u16, process: &str) -> PortHolder {
+    PortHolder { protocol: protocol.into(), port, process: process.into(), pid: 42 }
+}
+
+#[test]
+fn a_bare_host_has_only_fine_rows() {
+    let rows = found(facts());
+    assert!(rows.iter().all(|row| row.verdict == Verdict::Fine), "{rows:#?}");
+    assert!(rows.len() >= 10, "{rows:#?}");
+}
+
+#[test]
+fn a_taken_port_names_the_process() {
+    let row = only(Facts { ports: vec![port("tcp", 6443, "nginx")], ..facts() });
+    assert_eq!(row.verdict, Verdict::Blocking);
+    assert_eq!(row.text, "tcp 6443 for the Kubernetes API is held by `nginx` (process 42)");
+}
+
+#[test]
+fn a_member_may_hold_its_own_ports_and_only_those() {
+    let mut member = facts();
+    member.garboard.baseline = true;
+    member.ports = vec![port("tcp", 6443, "kube-apiserver"), port("tcp", 10257, "kube-controller")];
+    assert!(found(member.clone()).iter().all(|row| row.verdict == Verdict::Fine));
+    member.ports.push(port("tcp", 2379, "nginx"));
+    assert!(only(member).text.contains("nginx"));
+}
+
+#[test]
+fn too_little_disk_is_added_up_per_file_system() {
+    let mut small = facts();
+    small.disks.iter_mut().for_each(|disk| disk.free_bytes = 2_000_000_000);
+    let row = only(small);
+    assert_eq!(row.verdict, Verdict::Blocking);
+    assert!(row.text.starts_with("2.00 GB free at "), "{}", row.text);
+    assert!(row.text.ends_with("2.86 GB needed"), "{}", row.text);
+}
+
+#[test]
+fn an_older_cluster_docker_and_a_wrong_clock_block_together() {
+    let mut bad = facts();
+    bad.kubernetes.leftovers = vec!["/etc/kubernetes/manifests".into()];
+    bad.conflicts = vec![Conflict { name: "docker".into(), evidence: "/usr/bin/dockerd".into() }];
+    bad.clock_milliseconds = 100_000_000;
+    let problems = refusals(&found(bad));
+    assert_eq!(problems.len(), 3, "{problems:#?}");
+    assert!(problems.iter().all(|problem| problem.exit == Exit::Refused && problem.help.is_some()));
+}
+
+#[test]
+fn what_our_own_cluster_left_is_no_obstacle() {
+    let mut ours = facts();
+    ours.garboard.baseline = true;
+    ours.kubernetes.leftovers = vec!["/etc/kubernetes/manifests".into()];
+    ours.kubernetes.etcd_data = true;
+    assert!(found(ours).iter().all(|row| row.verdict == Verdict::Fine));
+}
+
+#[test]
+fn a_pod_network_over_the_hosts_own_is_refused() {
+    let mut overlapping = facts();
+    overlapping.addresses[0].address = "10.244.3.4".into();
+    let texts: Vec<String> = refusals(&found(overlapping)).into_iter().map(|problem| problem.message).collect();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].contains("is on none of the host's interfaces"));
+    assert!(texts[1].contains("`cluster.pod_cidr` 10.244.0.0/16"));
+}
+
+#[test]
+fn cgroup_v1_is_refused_unless_allowed() {
+    assert!(only(Facts { cgroup_version: 1, ..facts() }).help.unwrap().contains("allow_cgroup_v1"));
+}
+
+#[test]
+fn cloned_cards_are_named_together() {
+    let two = garboard_inventory::parse(
+        "garboard.yaml",
+        "cluster: { name: home, kubernetes: v1.36.3 }\nhosts:\n  cp1: { address: 192.168.1.11, role: control_plane }\n  \
+         w1: { address: 192.168.1.12, role: worker, keep_hostname: true }\n",
+    )
+    .unwrap();
+    let mut first = facts();
+    first.machine_id = "same".into();
+    let mut second = first.clone();
+    second.addresses[0].address = "192.168.1.12".into();
+    let all = BTreeMap::from([("cp1".to_owned(), first), ("w1".to_owned(), second)]);
+    let bad = refusals(&rows(&two, &all, 1_000_000));
+    assert_eq!(bad.len(), 1, "{bad:#?}");
+    assert!(bad[0].message.contains("the same as cp1's"));
+}

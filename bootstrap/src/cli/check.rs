@@ -1,0 +1,47 @@
+//! `garboard check`: what stands in the way, on all hosts at once. It leaves nothing behind.
+
+use serde_json::json;
+
+use super::{Ended, Global};
+use crate::check::{Row, Verdict, refusals};
+use crate::output::{Format, print, text};
+use crate::problem::Exit;
+use crate::run::Run;
+
+pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
+    let run = Run::begin(global, "check")?;
+    let ended = work(&run, global).await;
+    run.finish(ended).await
+}
+
+async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
+    let reached = run.reach().await?;
+    let rows = run.rows(&reached);
+    match global.output {
+        Format::Human => print(&human(&rows)),
+        Format::Json => print(&format!("{}\n", json!({ "rows": rows }))),
+    }
+    let refused = refusals(&rows);
+    run.end(reached, 0).await?;
+    if refused.is_empty() { Ok(0) } else { Err(Ended::Said(Exit::Refused)) }
+}
+
+fn human(rows: &[Row]) -> String {
+    let width = |of: fn(&Row) -> usize| rows.iter().map(of).max().unwrap_or(0);
+    let (hosts, checks) = (width(|row| row.host.len()), width(|row| row.check.len()));
+    let mut out = String::new();
+    for row in rows {
+        let verdict = match row.verdict {
+            Verdict::Fine => "ok     ",
+            Verdict::Warning => "warning",
+            Verdict::Blocking => "BLOCKS ",
+        };
+        let line = format!("{:hosts$}  {verdict}  {:checks$}  {}", row.host, row.check, text::harmless(&row.text));
+        out.push_str(line.trim_end());
+        out.push('\n');
+        if let (Some(help), true) = (&row.help, row.verdict != Verdict::Fine) {
+            out.push_str(&format!("{:hosts$}           {:checks$}  help: {}\n", "", "", text::harmless(help)));
+        }
+    }
+    out
+}

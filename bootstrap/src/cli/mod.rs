@@ -1,0 +1,155 @@
+//! The command line: one file a command, each a table of contents of what the command does.
+
+mod check;
+mod kubeconfig;
+mod plan;
+mod reset;
+mod status;
+mod up;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::output::{Format, text};
+use crate::problem::{Exit, Problems};
+
+/// Turns bare machines into a Kubernetes cluster, from one laptop, in one command, and gives them back clean.
+#[derive(Debug, Parser)]
+#[command(name = "garboard", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The inventory
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "garboard.yaml")]
+    pub inventory: PathBuf,
+    /// Work only on these hosts; the others are only read, where a signal is needed from them
+    #[arg(long, global = true, value_name = "HOST,…", value_delimiter = ',')]
+    pub limit: Vec<String>,
+    /// How to show things; `json` is the stable interface
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub output: Format,
+    /// Say more; twice for the log
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Where the laptop keeps what it knows of clusters [default: $XDG_STATE_HOME/garboard]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// A mirror laid out like the official hosts, to take artifacts from instead
+    #[arg(long, global = true, value_name = "URL", env = "GARBOARD_UPSTREAM")]
+    pub upstream: Option<String>,
+    /// Take every question as answered with yes
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look at all hosts and say what stands in the way; changes nothing
+    Check,
+    /// Show the difference `up` would remove, per host and step; changes nothing
+    Plan(plan::Plan),
+    /// Make the hosts the cluster that the inventory describes
+    Up,
+    /// Show what is: hosts, nodes, and what differs from the inventory
+    Status,
+    /// Give hosts back: what was changed returns, what was made goes away
+    Reset(reset::Reset),
+    /// Merge the cluster's context into a kubeconfig, or print it
+    Kubeconfig(kubeconfig::Kubeconfig),
+    /// Throw-away hosts on this machine, to try things on (Linux, as root)
+    Lab(garboard_lab::command::Lab),
+}
+
+/// Runs the command line and gives the process's exit code.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    install_log(cli.global.verbose);
+    // The one cryptography library of the process; a second call only says that it is there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Command::Lab(lab) = cli.command {
+        return run_lab(lab, cli.global.output);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("error: cannot start: {error}"), Exit::Failed),
+    };
+    let global = cli.global;
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Check => check::run(&global).await,
+            Command::Plan(command) => plan::run(&global, &command).await,
+            Command::Up => up::run(&global).await,
+            Command::Status => status::run(&global).await,
+            Command::Reset(command) => reset::run(&global, &command).await,
+            Command::Kubeconfig(command) => kubeconfig::run(&global, &command).await,
+            Command::Lab(_) => Ok(Exit::Done),
+        }
+    });
+    // A task that still waits for a dead peer must not hold up the exit.
+    runtime.shutdown_background();
+    match ended {
+        Ok(exit) => exit.into(),
+        Err(Ended::Said(exit)) => exit.into(),
+        Err(Ended::Problems(problems)) => {
+            let mut exit = problems.exit();
+            if global.output == Format::Json {
+                exit = crate::output::json::problems(&problems, exit);
+            }
+            for problem in &problems.0 {
+                complain(&text::problem(problem), exit);
+            }
+            exit.into()
+        }
+        Err(Ended::Inventory(diagnostics)) => complain(&diagnostics, Exit::Usage),
+    }
+}
+
+/// How a command ends that did not do its work.
+#[derive(Debug)]
+pub enum Ended {
+    /// With these problems, still to be shown.
+    Problems(Problems),
+    /// Everything was shown already.
+    Said(Exit),
+    /// The inventory or a playbook is invalid: rendered diagnostics.
+    Inventory(String),
+}
+
+impl<T: Into<Problems>> From<T> for Ended {
+    fn from(problems: T) -> Self {
+        Self::Problems(problems.into())
+    }
+}
+
+fn run_lab(lab: garboard_lab::command::Lab, output: Format) -> ExitCode {
+    let format = match output {
+        Format::Human => garboard_lab::command::OutputFormat::Human,
+        Format::Json => garboard_lab::command::OutputFormat::Json,
+    };
+    match garboard_lab::command::run(lab, format) {
+        Ok(code) => code,
+        Err(error) => complain(&format!("error: {error:#}"), Exit::Failed),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where the command line complains")]
+fn complain(text: &str, exit: Exit) -> ExitCode {
+    eprintln!("{text}");
+    exit.into()
+}
+
+fn install_log(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = if verbose >= 2 { "garboard=debug" } else { "garboard=warn" };
+    let filter = EnvFilter::try_from_env("GARBOARD_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}

@@ -1,0 +1,29 @@
+//! `garboard status`: what is, and where it differs from the inventory. It leaves nothing behind.
+
+use serde_json::json;
+
+use super::{Ended, Global};
+use crate::output::{Format, print};
+use crate::problem::Exit;
+use crate::run::status::Status;
+use crate::run::{Run, Writing};
+
+pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
+    let run = Run::begin(global, "status")?;
+    let ended = work(&run, global).await;
+    run.finish(ended).await
+}
+
+async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
+    let reached = run.reach().await?;
+    let membership = run.membership(&reached)?;
+    let supply = run.supply(&reached, Writing::Forbidden).await?;
+    let mut plan = run.plan(&reached, &membership, &supply).await?;
+    run.compare_with_cluster(&reached, &membership, &mut plan).await?;
+    let status = Status::of(run, &reached, &membership, &plan).await?;
+    match global.output {
+        Format::Human => print(&status.human()),
+        Format::Json => print(&format!("{}\n", json!(status))),
+    }
+    run.end(reached, 0).await
+}

@@ -1,0 +1,23 @@
+//! `garboard up`: make the hosts the cluster that the inventory describes.
+
+use super::{Ended, Global};
+use crate::problem::Exit;
+use crate::run::Run;
+
+pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
+    let run = Run::begin(global, "up")?;
+    let ended = work(&run).await;
+    run.finish(ended).await
+}
+
+async fn work(run: &Run) -> Result<u64, Ended> {
+    let reached = run.reach().await?;
+    run.preflight(&reached)?;
+    let membership = run.membership(&reached)?;
+    let supply = run.supply(&reached, crate::run::Writing::Allowed).await?;
+    let mut plan = run.plan(&reached, &membership, &supply).await?;
+    run.compare_with_cluster(&reached, &membership, &mut plan).await?;
+    let changes = run.apply(&reached, &membership, plan, supply).await?;
+    run.write_kubeconfig(&reached, &membership).await?;
+    run.end(reached, changes).await
+}

@@ -1,0 +1,133 @@
+//! Removes the difference: all chains at once, blobs beside them, the cluster's own chain on the laptop.
+
+use std::sync::Arc;
+
+use garboard_playbooks::Ephemeral;
+use tokio::task::JoinSet;
+
+use super::chain::{self, Chain};
+use super::cluster_chain::ClusterChain;
+use super::difference::pending;
+use super::signal::Signals;
+use super::{Plan, Reached, Run, token, transfer};
+use crate::cli::Ended;
+use crate::lock::Supply;
+use crate::membership::Membership;
+use crate::problem::{Exit, Problem};
+
+impl Run {
+    /// Applies the plan. Gives the number of steps that changed something; fails when a step did, after all other chains
+    /// have gone as far as they can.
+    pub async fn apply(
+        &self,
+        reached: &Reached,
+        membership: &Membership,
+        mut plan: Plan,
+        supply: Supply,
+    ) -> Result<u64, Ended> {
+        let initialised = plan.is_initialised(&membership.leader);
+        let joining = plan.joining();
+        let changing: Vec<String> = plan
+            .difference
+            .hosts
+            .iter()
+            .filter(|(host, chain)| pending(chain) > 0 && self.may_change(host))
+            .map(|(host, _)| host.clone())
+            .collect();
+        if changing.is_empty() && plan.difference.pending() == 0 {
+            self.note(&self.summary(0, reached.hosts.len()));
+            return Ok(0);
+        }
+        if !initialised {
+            // A new cluster gets a new identity; until it is known, an interrupted run must not compare with the old one.
+            self.state.forget_cluster().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
+        }
+        let ephemeral = Ephemeral { token: self.token(initialised, &joining)? };
+        let (signals, supply) = (Signals::default(), Arc::new(supply));
+        let mut chains = JoinSet::new();
+        for (host, steps) in std::mem::take(&mut plan.difference.hosts) {
+            let Some(reached_host) = reached.hosts.get(&host) else { continue };
+            if !self.may_change(&host) {
+                chain::only_give(&host, &steps, &signals);
+                continue;
+            }
+            let (session, signals, events) =
+                (reached_host.session.clone(), signals.clone(), self.events().clone());
+            let (ephemeral, supply) = (ephemeral.clone(), Arc::clone(&supply));
+            let owned = plan.rendered.owns.get(&host).cloned().unwrap_or_default();
+            chains.spawn(async move {
+                let blobs = transfer::needed(&steps);
+                let idle = pending(&steps) == 0;
+                let chain = Chain { host: &host, session: &session, signals: &signals, ephemeral: &ephemeral, events: &events };
+                if idle {
+                    return chain.run(steps).await;
+                }
+                if let Err(error) = session.owns(owned).await {
+                    return chain.lost(&steps, error.problem(&host));
+                }
+                let sending = transfer::send(&host, &session, &supply, blobs, &events);
+                tokio::pin!(sending);
+                let working = chain.run(steps);
+                tokio::pin!(working);
+                // A step whose blob cannot be had waits for ever: the transfer's failure is the chain's.
+                tokio::select! {
+                    ended = &mut working => ended,
+                    Err(problem) = &mut sending => {
+                        if let Err(error) = session.cancel().await {
+                            tracing::debug!("the queue of {host} was not cancelled: {error}");
+                        }
+                        let mut ended = working.await;
+                        ended.blame(problem, &events);
+                        ended
+                    }
+                }
+            });
+        }
+        let cluster = ClusterChain {
+            run: self,
+            leader: &membership.leader,
+            session: reached.hosts.get(&membership.leader).map(|host| &host.session),
+            signals: &signals,
+            ephemeral: &ephemeral,
+            joining: &joining,
+            initialised,
+        };
+        let hosts = async {
+            let (mut changed, mut problems) = (0, Vec::new());
+            while let Some(joined) = chains.join_next().await {
+                match joined {
+                    Ok(ended) => {
+                        changed += ended.changed;
+                        problems.extend(ended.problem);
+                    }
+                    Err(error) => problems.push(Problem::from_error(Exit::Failed, &error)),
+                }
+            }
+            (changed, problems)
+        };
+        let (hosts, cluster) = tokio::join!(hosts, cluster.run(&plan));
+        let (changed, mut problems) = hosts;
+        problems.extend(cluster.problem);
+        let changes = changed + cluster.changed;
+        self.note(&self.summary(changes, reached.hosts.len()));
+        match problems.iter().map(|problem| problem.exit).max() {
+            None => Ok(changes),
+            // Each was shown when it happened.
+            Some(exit) => Err(Ended::Said(exit)),
+        }
+    }
+
+    /// A bootstrap token, when some host needs one in this run.
+    fn token(&self, initialised: bool, joining: &[String]) -> Result<Option<garboard_protocol::Secret>, Problem> {
+        if initialised && joining.is_empty() {
+            return Ok(None);
+        }
+        token::mint().map(Some).map_err(|error| Problem::from_error(Exit::Failed, &error))
+    }
+
+    fn summary(&self, changes: u64, hosts: usize) -> String {
+        let seconds = crate::output::text::duration(self.handle().elapsed_milliseconds());
+        let word = if changes == 1 { "change" } else { "changes" };
+        format!("{changes} {word} on {hosts} hosts in {seconds}")
+    }
+}

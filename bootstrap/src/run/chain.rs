@@ -1,0 +1,184 @@
+//! One host's chain: as fast as it can, waiting only for signals.
+
+use std::collections::BTreeSet;
+
+use garboard_playbooks::{Ephemeral, PlannedStep};
+use garboard_protocol::event::Body;
+use garboard_protocol::{Change, Observation, QueuedStep, StepId};
+
+use super::signal::{Given, Signals};
+use crate::output::{Event, Events};
+use crate::problem::{Exit, Problem};
+use crate::session::{Session, SessionError};
+
+/// What a chain needs besides its steps.
+pub(super) struct Chain<'a> {
+    pub(super) host: &'a str,
+    pub(super) session: &'a Session,
+    pub(super) signals: &'a Signals,
+    pub(super) ephemeral: &'a Ephemeral,
+    pub(super) events: &'a Events,
+}
+
+/// How a chain ended.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    /// Steps that changed something.
+    pub(super) changed: u64,
+    /// All its steps.
+    pub(super) steps: u64,
+    /// Why it stopped early.
+    pub(super) problem: Option<Problem>,
+}
+
+impl Chain<'_> {
+    /// Works through `steps`, each with what its probe saw. Signals of a chain that stops early are lost.
+    pub(super) async fn run(&self, steps: Vec<(PlannedStep, Observation)>) -> Ended {
+        let mut ended = Ended { steps: steps.len() as u64, ..Ended::default() };
+        if let Err(problem) = self.work(&steps, &mut ended).await {
+            self.stop(&steps, &problem);
+            ended.problem = Some(problem);
+        }
+        self.events.send(&Event::HostFinished {
+            host: self.host.to_owned(),
+            changed: ended.changed,
+            steps: ended.steps,
+        });
+        ended
+    }
+
+    async fn work(&self, steps: &[(PlannedStep, Observation)], ended: &mut Ended) -> Result<(), Problem> {
+        let mut rest = steps;
+        while let Some(((first, observation), behind)) = rest.split_first() {
+            // Found done: it gives its signal at once and waits for nobody.
+            if let Observation::Converged { outputs } = observation {
+                if let Some(signal) = &first.gives {
+                    self.signals.give(signal, outputs.clone());
+                }
+                rest = behind;
+                continue;
+            }
+            let given = self.signals.wait(&first.waits).await.map_err(|lost| {
+                Problem::new(Exit::Failed, lost.to_string()).host(self.host).step(first.id.to_string())
+            })?;
+            let ready = rest
+                .iter()
+                .take_while(|(step, seen)| !seen.is_converged() && given.has_all(&step.waits))
+                .count()
+                .max(1);
+            let (segment, behind) = rest.split_at(ready);
+            self.segment(segment, &given, ended).await?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    /// Queues steps that wait for nothing more, and follows them to their end.
+    async fn segment(
+        &self,
+        segment: &[(PlannedStep, Observation)],
+        given: &Given,
+        ended: &mut Ended,
+    ) -> Result<(), Problem> {
+        let mut queue = Vec::with_capacity(segment.len());
+        for (planned, _) in segment {
+            queue.push(QueuedStep { id: planned.id.clone(), step: self.complete(planned, given)? });
+        }
+        let mut events = self.session.queue(queue).await.map_err(|error| self.broken(&error, segment))?;
+        while let Some(body) = events.next().await {
+            match body.map_err(|error| self.broken(&error, segment))? {
+                Body::Started { id, doing } => self.events.send(&Event::StepStarted {
+                    host: self.host.to_owned(),
+                    step: id.to_string(),
+                    doing,
+                }),
+                Body::Progress { id, text } => self.events.send(&Event::StepProgress {
+                    host: self.host.to_owned(),
+                    step: id.to_string(),
+                    text,
+                }),
+                Body::Finished { id, changes, outputs, milliseconds } => {
+                    self.finished(&id, changes, milliseconds, ended);
+                    let planned = segment.iter().find(|(planned, _)| planned.id == id);
+                    if let Some(signal) = planned.and_then(|(planned, _)| planned.gives.as_ref()) {
+                        self.signals.give(signal, outputs);
+                    }
+                }
+                Body::Done => return Ok(()),
+                Body::Failed(failure) => {
+                    return Err(SessionError::AgentFailed(failure).problem(self.host));
+                }
+                _ => {}
+            }
+        }
+        Err(Problem::new(Exit::Failed, "the agent's answer ended early").host(self.host))
+    }
+
+    fn complete(
+        &self,
+        planned: &PlannedStep,
+        given: &Given,
+    ) -> Result<garboard_protocol::Step, Problem> {
+        let Some(late) = &planned.late else { return Ok(planned.step.clone()) };
+        late.render(&given.for_late(), self.ephemeral).map_err(|error| {
+            Problem::from_error(Exit::Failed, &error).host(self.host).step(planned.id.to_string())
+        })
+    }
+
+    fn finished(&self, id: &StepId, changes: Vec<Change>, milliseconds: u64, ended: &mut Ended) {
+        ended.changed += u64::from(!changes.is_empty());
+        self.events.send(&Event::StepFinished {
+            host: self.host.to_owned(),
+            step: id.to_string(),
+            changes,
+            milliseconds,
+        });
+    }
+
+    fn broken(&self, error: &SessionError, segment: &[(PlannedStep, Observation)]) -> Problem {
+        let problem = error.problem(self.host);
+        match segment.first() {
+            Some((step, _)) if problem.step.is_none() => problem.step(step.id.to_string()),
+            _ => problem,
+        }
+    }
+
+    /// A chain that cannot even begin.
+    pub(super) fn lost(&self, steps: &[(PlannedStep, Observation)], problem: Problem) -> Ended {
+        self.stop(steps, &problem);
+        Ended { steps: steps.len() as u64, changed: 0, problem: Some(problem) }
+    }
+
+    fn stop(&self, steps: &[(PlannedStep, Observation)], problem: &Problem) {
+        let gives: BTreeSet<String> = steps.iter().filter_map(|(step, _)| step.gives.clone()).collect();
+        self.signals.lose(&gives, &format!("{} stopped at {}", self.host, place(problem)));
+        self.signals.fail(self.host);
+        self.events.send(&Event::Failed { problem: problem.clone() });
+    }
+}
+
+/// The signals of a host that this run must not change: those of steps found done.
+pub(super) fn only_give(host: &str, steps: &[(PlannedStep, Observation)], signals: &Signals) {
+    for (step, observation) in steps {
+        let Some(signal) = &step.gives else { continue };
+        match observation {
+            Observation::Converged { outputs } => signals.give(signal, outputs.clone()),
+            _ => signals.lose(
+                &BTreeSet::from([signal.clone()]),
+                &format!("{host} is outside `--limit`, and its step {} is not done", step.id),
+            ),
+        }
+    }
+}
+
+impl Ended {
+    /// The chain ended because of something beside it.
+    pub(super) fn blame(&mut self, problem: Problem, events: &Events) {
+        events.send(&Event::Failed { problem: problem.clone() });
+        self.problem = Some(problem);
+    }
+}
+
+fn place(problem: &Problem) -> String {
+    problem.step.clone().unwrap_or_else(|| problem.message.clone())
+}

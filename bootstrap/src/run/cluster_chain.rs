@@ -1,0 +1,251 @@
+//! The cluster's own chain: what the laptop does through the Kubernetes API, once there is one.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt as _;
+use garboard_playbooks::{CLUSTER_SIGNAL, ClusterStep, Ephemeral, PlannedClusterStep};
+use garboard_protocol::Change;
+use garboard_protocol::step::{ClusterId, Outputs};
+
+use super::signal::Signals;
+use super::{Plan, Run};
+use crate::cluster::{ByteStream, Cluster, ClusterError};
+use crate::output::Event;
+use crate::problem::{Exit, Problem};
+use crate::session::Session;
+
+/// The host name events of this chain carry.
+pub(super) const CLUSTER: &str = "cluster";
+/// The signal of the first control plane's init.
+const API: &str = "api";
+/// Where a control plane serves the API for itself.
+const API_ADDRESS: &str = "127.0.0.1:6443";
+/// How long nodes may take to register (images are still on their way then) and to become Ready after that.
+const NODES: Duration = Duration::from_mins(15);
+/// How long CoreDNS may take once all nodes are Ready.
+const COREDNS: Duration = Duration::from_mins(5);
+/// As long as kubeadm's own join may take, and some.
+const TOKEN_LIFETIME: Duration = Duration::from_mins(15);
+
+/// What the chain needs.
+pub(super) struct ClusterChain<'a> {
+    pub(super) run: &'a Run,
+    pub(super) leader: &'a str,
+    pub(super) session: Option<&'a Session>,
+    pub(super) signals: &'a Signals,
+    pub(super) ephemeral: &'a Ephemeral,
+    pub(super) joining: &'a [String],
+    pub(super) initialised: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Default)]
+pub(super) struct ClusterEnded {
+    pub(super) changed: u64,
+    pub(super) problem: Option<Problem>,
+}
+
+impl ClusterChain<'_> {
+    /// Works through the steps in order; each waits for its signals only.
+    pub(super) async fn run(&self, plan: &Plan) -> ClusterEnded {
+        let mut ended = ClusterEnded::default();
+        let mut gives: BTreeSet<String> =
+            plan.rendered.cluster.iter().filter_map(|step| step.gives.clone()).collect();
+        gives.insert(CLUSTER_SIGNAL.to_owned());
+        if let Err(problem) = self.work(plan, &mut ended).await {
+            self.signals.lose(&gives, &problem.message);
+            self.run.events().send(&Event::Failed { problem: problem.clone() });
+            ended.problem = Some(problem);
+        }
+        self.run.events().send(&Event::HostFinished {
+            host: CLUSTER.to_owned(),
+            changed: ended.changed,
+            steps: plan.rendered.cluster.len() as u64,
+        });
+        ended
+    }
+
+    async fn work(&self, plan: &Plan, ended: &mut ClusterEnded) -> Result<(), Problem> {
+        let given = self
+            .signals
+            .wait(&[API.to_owned()])
+            .await
+            .map_err(|lost| Problem::new(Exit::Failed, lost.to_string()).host(CLUSTER))?;
+        let ca_hash = given.signals().get(API).and_then(|outputs| outputs.get("ca_hash")).cloned();
+        let cluster = match &plan.cluster {
+            Some(cluster) => Arc::clone(cluster),
+            None => Arc::new(self.run.connect_cluster(self.leader, self.session, ca_hash.as_deref()).await?),
+        };
+        self.identify(&cluster, ca_hash).await?;
+        for step in &plan.rendered.cluster {
+            let placed = |problem: Problem| problem.host(CLUSTER).step(step.id.to_string());
+            self.signals
+                .wait(&step.waits)
+                .await
+                .map_err(|lost| placed(Problem::new(Exit::Failed, lost.to_string())))?;
+            if !matches!(step.step, ClusterStep::Wait { .. }) {
+                self.step(&cluster, step, ended).await.map_err(placed)?;
+            }
+            if let Some(signal) = &step.gives {
+                self.signals.give(signal, Outputs::new());
+            }
+        }
+        cluster.coredns_ready(COREDNS).await.map_err(|error| failed(&error).host(CLUSTER))?;
+        if let (Some(token), false) = (&self.ephemeral.token, self.joining.is_empty() && self.initialised)
+            && let Some((id, _)) = token.expose().split_once('.')
+        {
+            cluster.delete_token(id).await.map_err(|error| failed(&error).host(CLUSTER))?;
+        }
+        Ok(())
+    }
+
+    /// Learns who the cluster is, remembers it, and tells the hosts.
+    async fn identify(&self, cluster: &Cluster, ca_hash: Option<String>) -> Result<(), Problem> {
+        let uid = cluster.uid().await.map_err(|error| failed(&error).host(CLUSTER))?;
+        let Some(ca_hash) = ca_hash else {
+            return Err(Problem::new(Exit::Failed, "the init step gave no `ca_hash`").host(self.leader));
+        };
+        let name = self.run.inventory().cluster.name.clone();
+        let id = ClusterId { name, ca_hash: ca_hash.clone(), uid: uid.clone() };
+        self.run.remember(&id)?;
+        let outputs = Outputs::from([("ca_hash".to_owned(), ca_hash), ("uid".to_owned(), uid)]);
+        self.signals.give(CLUSTER_SIGNAL, outputs);
+        Ok(())
+    }
+
+    async fn step(
+        &self,
+        cluster: &Cluster,
+        step: &PlannedClusterStep,
+        ended: &mut ClusterEnded,
+    ) -> Result<(), Problem> {
+        let begun = Instant::now();
+        let id = step.id.to_string();
+        self.run.events().send(&Event::StepStarted {
+            host: CLUSTER.to_owned(),
+            step: id.clone(),
+            doing: doing(&step.step),
+        });
+        let changes = self.perform(cluster, step).await?;
+        ended.changed += u64::from(!changes.is_empty());
+        self.run.events().send(&Event::StepFinished {
+            host: CLUSTER.to_owned(),
+            step: id,
+            changes,
+            milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
+        Ok(())
+    }
+
+    async fn perform(&self, cluster: &Cluster, step: &PlannedClusterStep) -> Result<Vec<Change>, Problem> {
+        match &step.step {
+            ClusterStep::Manifest { documents } => cluster.apply(documents).await,
+            ClusterStep::Label { node, labels } => cluster.label(node, labels).await,
+            ClusterStep::WaitNodes { names, ready } => {
+                self.wait_nodes(cluster, step, names, *ready).await.map(|()| Vec::new())
+            }
+            ClusterStep::Token => self.admit(cluster).await.map(|()| Vec::new()),
+            ClusterStep::Wait { .. } => Ok(Vec::new()),
+        }
+        .map_err(|error| failed(&error))
+    }
+
+    /// Lets the hosts in that have yet to join: their old node objects go (kubeadm refuses to join over one that still
+    /// looks Ready), and the token is known and signed.
+    async fn admit(&self, cluster: &Cluster) -> Result<(), ClusterError> {
+        let Some(token) = &self.ephemeral.token else { return Ok(()) };
+        if self.joining.is_empty() {
+            return Ok(());
+        }
+        for host in self.joining {
+            cluster.delete_node(host).await?;
+        }
+        if self.initialised {
+            return cluster.create_token(token, TOKEN_LIFETIME, "garboard: hosts join").await;
+        }
+        match token.expose().split_once('.') {
+            Some((id, _)) => cluster.token_signed(id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for nodes, without those whose host has failed in this run.
+    async fn wait_nodes(
+        &self,
+        cluster: &Cluster,
+        step: &PlannedClusterStep,
+        names: &[String],
+        ready: bool,
+    ) -> Result<(), ClusterError> {
+        loop {
+            let failed = self.signals.failed_hosts();
+            let names: Vec<String> =
+                names.iter().filter(|name| self.run.may_change(name) && !failed.contains(*name)).cloned().collect();
+            let progress = |lacking: &[String]| {
+                self.run.events().send(&Event::StepProgress {
+                    host: CLUSTER.to_owned(),
+                    step: step.id.to_string(),
+                    text: lacking.join("; "),
+                });
+            };
+            tokio::select! {
+                waited = cluster.wait_nodes(&names, ready, NODES, progress) => return waited,
+                () = self.signals.further_failure(&failed) => {}
+            }
+        }
+    }
+}
+
+impl Run {
+    /// A client of the API, through the leader's session, with the credentials its agent hands over.
+    pub(super) async fn connect_cluster(
+        &self,
+        leader: &str,
+        session: Option<&Session>,
+        ca_hash: Option<&str>,
+    ) -> Result<Cluster, Problem> {
+        let Some(session) = session else {
+            return Err(Problem::new(Exit::Failed, "the control plane was not reached").host(leader));
+        };
+        let credentials = session.admin().await.map_err(|error| error.problem(leader))?;
+        let piped = session.clone();
+        let opener: crate::cluster::Opener = Arc::new(move || {
+            let session = piped.clone();
+            async move {
+                let pipe = session.pipe(API_ADDRESS).await.map_err(std::io::Error::other)?;
+                Ok(Box::new(pipe) as Box<dyn ByteStream>)
+            }
+            .boxed()
+        });
+        let name = &self.inventory().cluster.endpoint.host;
+        Cluster::connect(opener, &credentials, name, ca_hash).map_err(|error| failed(&error).host(leader))
+    }
+}
+
+/// What a step of the cluster does, for a person.
+pub(super) fn doing(step: &ClusterStep) -> String {
+    match step {
+        ClusterStep::Manifest { documents } => {
+            let workload = documents.iter().filter_map(|document| {
+                let kind = document.pointer("/kind")?.as_str()?;
+                let name = document.pointer("/metadata/name")?.as_str()?;
+                matches!(kind, "DaemonSet" | "Deployment").then(|| name.to_owned())
+            });
+            let names: Vec<String> = workload.collect();
+            format!("apply {} objects ({})", documents.len(), names.join(", "))
+        }
+        ClusterStep::Wait { signal } => format!("wait for `{signal}`"),
+        ClusterStep::WaitNodes { names, ready } => {
+            let state = if *ready { "Ready" } else { "registered" };
+            format!("wait for {} nodes to be {state}", names.len())
+        }
+        ClusterStep::Label { node, labels } => format!("label {node} with {} labels", labels.len()),
+        ClusterStep::Token => "let hosts join".to_owned(),
+    }
+}
+
+pub(super) fn failed(error: &ClusterError) -> Problem {
+    Problem::from_error(Exit::Failed, error)
+}

@@ -1,0 +1,205 @@
+//! A run: from the command line to hosts and back, one file a stage.
+
+mod apply;
+mod chain;
+mod cluster_chain;
+mod comparison;
+pub mod difference;
+mod handover;
+mod interrupt;
+mod planning;
+mod reach;
+mod reset;
+mod signal;
+pub mod status;
+mod survey;
+mod token;
+mod transfer;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use garboard_inventory::{Host, Inventory, Role};
+
+pub use planning::{Plan, Writing};
+pub use reach::Reached;
+
+use crate::cli::{Ended, Global};
+use crate::output::{Event, Events, Format, Listener, human::Human, json::Json, report::Report};
+use crate::problem::{Exit, Problem};
+use crate::session::Session;
+use crate::state::ClusterState;
+
+/// One invocation's context.
+pub struct Run {
+    inventory: Inventory,
+    inventory_path: PathBuf,
+    limit: BTreeSet<String>,
+    upstream: Option<String>,
+    state: ClusterState,
+    handle: Handle,
+    sessions: Arc<Mutex<Vec<Session>>>,
+}
+
+/// The parts of a run that its tasks carry along.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub(crate) id: String,
+    pub(crate) owner: String,
+    pub(crate) events: Events,
+    begun: Instant,
+}
+
+impl Handle {
+    pub(crate) fn elapsed_milliseconds(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Run {
+    /// Reads the inventory, checks the playbooks against it, opens the laptop's memory of the cluster.
+    pub fn begin(global: &Global, command: &str) -> Result<Self, Ended> {
+        let inventory = garboard_inventory::load(&global.inventory)
+            .map_err(|diagnostics| Ended::Inventory(diagnostics.to_string()))?;
+        let limit: BTreeSet<String> = global.limit.iter().cloned().collect();
+        for name in &limit {
+            if !inventory.hosts.iter().any(|host| &host.name == name) {
+                let names: Vec<&str> = inventory.hosts.iter().map(|host| host.name.as_str()).collect();
+                return Err(Problem::new(Exit::Usage, format!("the inventory has no host `{name}`"))
+                    .help(format!("its hosts are {}", names.join(", ")))
+                    .into());
+            }
+        }
+        let state = ClusterState::open(global.state.as_deref(), &inventory.cluster.name)
+            .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
+        let id = state.take_run().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
+        let begun = Instant::now();
+        let mut listeners: Vec<Box<dyn Listener>> =
+            vec![Box::new(Report::new(state.report_path(&format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), id))))];
+        let prints_document = matches!(command, "check" | "plan" | "status" | "kubeconfig");
+        match global.output {
+            Format::Json if !prints_document => listeners.push(Box::new(Json::new(std::io::stdout()))),
+            Format::Json => {}
+            Format::Human => listeners.push(Box::new(Human::new(global.verbose > 0))),
+        }
+        let handle = Handle { id, owner: owner(), events: Events::new(listeners), begun };
+        let run = Self {
+            inventory,
+            inventory_path: global.inventory.clone(),
+            limit,
+            upstream: global.upstream.clone(),
+            state,
+            handle,
+            sessions: Arc::default(),
+        };
+        run.events().send(&Event::RunStarted {
+            run: run.handle.id.clone(),
+            command: command.to_owned(),
+            cluster: run.inventory.cluster.name.clone(),
+            hosts: run.host_names(),
+        });
+        interrupt::watch(&run);
+        Ok(run)
+    }
+
+    /// Says how the run ended. An unfinished run's id is kept, so that the next invocation takes it over.
+    pub async fn finish(&self, ended: Result<u64, Ended>) -> Result<Exit, Ended> {
+        let (exit, changes) = match &ended {
+            Ok(changes) => (Exit::Done, *changes),
+            Err(Ended::Said(exit)) => (*exit, 0),
+            Err(Ended::Problems(problems)) => (problems.exit(), 0),
+            Err(Ended::Inventory(_)) => (Exit::Usage, 0),
+        };
+        if let Err(Ended::Problems(problems)) = &ended {
+            for problem in &problems.0 {
+                self.events().send(&Event::Failed { problem: problem.clone() });
+            }
+        }
+        self.part_all().await;
+        if exit != Exit::Failed
+            && let Err(error) = self.state.finish_run()
+        {
+            tracing::warn!("the run's end could not be noted: {error}");
+        }
+        self.events().send(&Event::RunFinished {
+            changes,
+            milliseconds: self.handle.elapsed_milliseconds(),
+            exit,
+        });
+        match ended {
+            Ok(_) => Ok(exit),
+            // All of it was shown as an event.
+            Err(Ended::Problems(_) | Ended::Said(_)) => Err(Ended::Said(exit)),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// The inventory.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Names of the hosts this run may change.
+    pub fn host_names(&self) -> Vec<String> {
+        self.inventory
+            .hosts
+            .iter()
+            .filter(|host| self.may_change(&host.name))
+            .map(|host| host.name.clone())
+            .collect()
+    }
+
+    /// Tells a person something.
+    pub fn note(&self, text: &str) {
+        self.events().note(text);
+    }
+
+    pub(crate) fn events(&self) -> &Events {
+        &self.handle.events
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Whether `--limit` leaves the host in.
+    pub(crate) fn may_change(&self, host: &str) -> bool {
+        self.limit.is_empty() || self.limit.contains(host)
+    }
+
+    /// The hosts to connect to: those of the limit, and the control planes for their signals.
+    pub(crate) fn asked_for(&self) -> impl Iterator<Item = &Host> {
+        self.inventory
+            .hosts
+            .iter()
+            .filter(|host| self.may_change(&host.name) || host.role == Role::ControlPlane)
+    }
+
+    /// Whether the run is about all hosts.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.limit.is_empty()
+    }
+
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.inventory_path.parent().unwrap_or(Path::new("")).join(crate::lock::FILE_NAME)
+    }
+
+    pub(crate) fn remember_sessions(&self, sessions: Vec<Session>) {
+        if let Ok(mut known) = self.sessions.lock() {
+            known.extend(sessions);
+        }
+    }
+
+    pub(crate) fn shared_sessions(&self) -> Arc<Mutex<Vec<Session>>> {
+        Arc::clone(&self.sessions)
+    }
+}
+
+/// `user@laptop`, for the message another run gets.
+fn owner() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let laptop = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    format!("{user}@{laptop}")
+}

@@ -1,0 +1,141 @@
+//! From facts to the real difference: lock, rendering, probes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use garboard_playbooks::{Inputs, PlannedStep, Rendered, Site};
+use garboard_protocol::{Observation, Owned, QueuedStep, Step, StepId};
+
+use super::difference::Difference;
+use super::{Reached, Run};
+use crate::cli::Ended;
+use crate::cluster::Cluster;
+use crate::lock::Supply;
+use crate::membership::Membership;
+use crate::output::Event;
+use crate::problem::{Exit, Problem};
+use crate::store::{Patience, Progress, Store, Upstream};
+
+/// Whether the lock may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// A new or extended lock is kept.
+    Allowed,
+    /// Nothing is written.
+    Forbidden,
+}
+
+/// Everything `up` would do.
+pub struct Plan {
+    /// What differs.
+    pub difference: Difference,
+    pub(crate) rendered: Rendered,
+    /// The live cluster, when there is one.
+    pub(crate) cluster: Option<Arc<Cluster>>,
+}
+
+impl Plan {
+    /// The init step is done: the cluster exists.
+    pub(crate) fn is_initialised(&self, leader: &str) -> bool {
+        self.difference.hosts.get(leader).is_some_and(|chain| {
+            chain.iter().any(|(planned, observation)| {
+                matches!(planned.step, Step::KubeadmInit(_)) && observation.is_converged()
+            })
+        })
+    }
+
+    /// Hosts that have yet to join.
+    pub(crate) fn joining(&self) -> Vec<String> {
+        let joins = |chain: &Vec<(PlannedStep, Observation)>| {
+            chain.iter().any(|(planned, seen)| matches!(planned.step, Step::KubeadmJoin(_)) && !seen.is_converged())
+        };
+        self.difference.hosts.iter().filter(|(_, chain)| joins(chain)).map(|(host, _)| host.clone()).collect()
+    }
+}
+
+impl Run {
+    /// What can be sent to hosts of the reached architectures; completes the lock.
+    pub async fn supply(&self, reached: &Reached, writing: Writing) -> Result<Supply, Ended> {
+        let failed = |error: &dyn std::error::Error| Problem::from_error(Exit::Failed, error);
+        let architectures: BTreeSet<String> =
+            reached.hosts.values().map(|host| host.facts.architecture.clone()).collect();
+        let upstream = match &self.upstream {
+            Some(url) => Upstream::mirror(url).map_err(|error| failed(&error))?,
+            None => Upstream::official(),
+        };
+        let events = self.events().clone();
+        let listener: crate::store::Listener = Arc::new(move |progress| events.send(&fetching(progress)));
+        let store = Store::open(&crate::state::blobs_folder(), upstream, Patience::default(), listener)
+            .map_err(|error| failed(&error))?;
+        let store = Arc::new(store);
+        let (lock, news) = crate::lock::for_run(
+            &self.lock_path(),
+            &self.inventory().cluster.kubernetes,
+            &architectures,
+            &store,
+            writing == Writing::Allowed,
+        )
+        .await
+        .map_err(|error| failed(&error))?;
+        if let Some(text) = news.text() {
+            self.note(&text);
+        }
+        Ok(lock.supply(&store, &architectures).await.map_err(|error| failed(&error))?)
+    }
+
+    /// Renders every chain and probes it: what is, against what should be.
+    pub async fn plan(
+        &self,
+        reached: &Reached,
+        membership: &Membership,
+        supply: &Supply,
+    ) -> Result<Plan, Ended> {
+        let facts = reached.facts();
+        let inputs = Inputs {
+            inventory: self.inventory(),
+            facts: &facts,
+            artifacts: &supply.artifacts,
+            leader: &membership.leader,
+        };
+        let rendered = site()?.render(&inputs).map_err(|error| Ended::Inventory(error.to_string()))?;
+        let probes = rendered.hosts.iter().filter_map(|(name, chain)| {
+            let session = reached.hosts.get(name)?.session.clone();
+            let steps =
+                chain.iter().map(|planned| QueuedStep { id: planned.id.clone(), step: planned.step.clone() });
+            let (name, steps): (String, Vec<QueuedStep>) = (name.clone(), steps.collect());
+            Some(async move {
+                let seen = session.probe(steps).await.map_err(|error| error.problem(&name))?;
+                Ok::<(String, Vec<(StepId, Observation)>), Problem>((name, seen))
+            })
+        });
+        let observed: BTreeMap<_, _> = try_join_all(probes).await?.into_iter().collect();
+        let difference = Difference::of(&rendered, observed);
+        Ok(Plan { difference, rendered, cluster: None })
+    }
+
+    /// What every shipped playbook says its software makes by itself.
+    pub fn owned(&self) -> Result<Vec<Owned>, Ended> {
+        let owned: BTreeSet<Owned> =
+            site()?.playbooks.iter().flat_map(|playbook| playbook.owns.iter().cloned()).collect();
+        Ok(owned.into_iter().collect())
+    }
+}
+
+fn fetching(progress: Progress) -> Event {
+    match progress {
+        Progress::Fetching { name, done, total, .. } => Event::Fetching { name, done, total },
+        Progress::Waiting { name, milliseconds, because } => Event::Note {
+            text: format!("{name}: again in {} ({because})", crate::output::text::duration(milliseconds)),
+        },
+        Progress::Damaged { name, expected, found } => Event::Note {
+            text: format!(
+                "{name}: the cached copy was damaged (expected {expected}, found {found}); it was thrown away and is fetched again"
+            ),
+        },
+    }
+}
+
+fn site() -> Result<Site, Ended> {
+    garboard_playbooks::shipped().map_err(|diagnostics| Ended::Inventory(diagnostics.to_string()))
+}

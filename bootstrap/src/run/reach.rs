@@ -1,0 +1,128 @@
+//! To all hosts at once: connect, agent, facts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use garboard_inventory::Host;
+use garboard_protocol::Facts;
+use tokio::task::JoinSet;
+
+use super::Run;
+use crate::check;
+use crate::cli::Ended;
+use crate::deploy::Login;
+use crate::output::Event;
+use crate::problem::{Exit, Problem, Problems};
+use crate::session::{Introduction, Session};
+use crate::ssh::{Native, NativeOptions, Target, Transport};
+
+/// Every host that answered, and why the others did not.
+pub struct Reached {
+    pub(crate) hosts: BTreeMap<String, ReachedHost>,
+    /// Hosts that were asked for and did not answer.
+    pub(crate) problems: Vec<Problem>,
+    /// Hosts of the inventory that gave no facts, also those that were not asked for.
+    pub(crate) unreached: Vec<String>,
+    /// This machine's clock when the facts had arrived, milliseconds since 1970.
+    pub(crate) at_milliseconds: u64,
+}
+
+pub(crate) struct ReachedHost {
+    pub(crate) session: Session,
+    pub(crate) facts: Facts,
+}
+
+impl Reached {
+    /// The facts alone.
+    pub(crate) fn facts(&self) -> BTreeMap<String, Facts> {
+        self.hosts.iter().map(|(name, host)| (name.clone(), host.facts.clone())).collect()
+    }
+}
+
+impl Run {
+    /// Connects to the hosts this run is about. A host key that is not the pinned one ends the run; a host that does
+    /// not answer is named and left out.
+    pub async fn reach(&self) -> Result<Reached, Ended> {
+        let transport: Arc<dyn Transport> =
+            Arc::new(Native::new(NativeOptions::of_this_machine(self.known_hosts_path())));
+        let mut tasks = JoinSet::new();
+        for host in self.asked_for() {
+            let (run, transport, host) = (self.handle(), Arc::clone(&transport), host.clone());
+            tasks.spawn(async move {
+                let reached = run.reach_host(transport.as_ref(), &host).await;
+                (host.name, reached)
+            });
+        }
+        let mut reached = Reached {
+            hosts: BTreeMap::new(),
+            problems: Vec::new(),
+            unreached: Vec::new(),
+            at_milliseconds: now_milliseconds(),
+        };
+        while let Some(joined) = tasks.join_next().await {
+            let (name, host) = joined.map_err(|error| Problem::from_error(Exit::Failed, &error))?;
+            match host {
+                Ok(host) => {
+                    reached.hosts.insert(name, host);
+                }
+                Err(problem) => reached.problems.push(problem),
+            }
+        }
+        reached.at_milliseconds = now_milliseconds();
+        reached.problems.sort_by(|one, other| one.host.cmp(&other.host));
+        reached.unreached = self
+            .inventory()
+            .hosts
+            .iter()
+            .filter(|host| !reached.hosts.contains_key(&host.name))
+            .map(|host| host.name.clone())
+            .collect();
+        self.remember_sessions(reached.hosts.values().map(|host| host.session.clone()).collect());
+        let refused: Vec<Problem> =
+            reached.problems.iter().filter(|problem| problem.exit > Exit::Failed).cloned().collect();
+        if !refused.is_empty() {
+            self.part(&reached).await;
+            return Err(Problems(refused).into());
+        }
+        for problem in &reached.problems {
+            self.events().send(&Event::Failed { problem: problem.clone() });
+        }
+        if reached.hosts.is_empty() {
+            return Err(Ended::Said(Exit::Failed));
+        }
+        Ok(reached)
+    }
+}
+
+impl super::Handle {
+    async fn reach_host(&self, transport: &dyn Transport, host: &Host) -> Result<ReachedHost, Problem> {
+        let connection =
+            transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;
+        let agents = crate::agent::embedded();
+        let login =
+            Login { agents: &agents, folder: crate::deploy::FOLDER, run: &self.id, owner: &self.owner };
+        let deployed = crate::deploy::deploy(connection.as_ref(), &login, &|_, _| {})
+            .await
+            .map_err(|error| error.problem(&host.name))?;
+        let agent_sent = deployed.pushed > 0;
+        let introduction =
+            Introduction { run: self.id.clone(), owner: self.owner.clone(), seen: None };
+        let session = Session::open(connection.into(), deployed, introduction)
+            .await
+            .map_err(|error| error.problem(&host.name))?;
+        self.events.send(&Event::HostConnected {
+            host: host.name.clone(),
+            agent_sent,
+            milliseconds: self.elapsed_milliseconds(),
+        });
+        let facts =
+            session.facts(check::query(host.role)).await.map_err(|error| error.problem(&host.name))?;
+        Ok(ReachedHost { session, facts })
+    }
+}
+
+fn now_milliseconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! What is: hosts, nodes, and how far each is from the inventory.
+
+use serde::Serialize;
+
+use super::difference::pending;
+use super::{Plan, Reached, Run};
+use crate::cli::Ended;
+use crate::membership::Membership;
+
+/// The whole cluster.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    cluster: String,
+    kubernetes: String,
+    /// `none`, or how many of its own steps differ.
+    initialised: bool,
+    pending_cluster_steps: usize,
+    hosts: Vec<HostStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct HostStatus {
+    name: String,
+    address: String,
+    role: &'static str,
+    reached: bool,
+    pending_steps: Option<usize>,
+    node: Option<NodeStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct NodeStatus {
+    ready: bool,
+    kubelet: String,
+    reason: Option<String>,
+}
+
+impl Status {
+    /// From what the run has seen, and the API where there is one.
+    pub async fn of(
+        run: &Run,
+        reached: &Reached,
+        membership: &Membership,
+        plan: &Plan,
+    ) -> Result<Self, Ended> {
+        let nodes = match &plan.cluster {
+            Some(cluster) => {
+                cluster.nodes().await.map_err(|error| super::cluster_chain::failed(&error))?
+            }
+            None => Vec::new(),
+        };
+        let hosts = run.inventory().hosts.iter().map(|host| {
+            let node = nodes.iter().find(|node| node.name == host.name).map(|node| NodeStatus {
+                ready: node.ready,
+                kubelet: node.kubelet.clone(),
+                reason: node.reason.clone(),
+            });
+            HostStatus {
+                name: host.name.clone(),
+                address: host.address.clone(),
+                role: host.role.word(),
+                reached: reached.hosts.contains_key(&host.name),
+                pending_steps: plan.difference.hosts.get(&host.name).map(|chain| pending(chain)),
+                node,
+            }
+        });
+        Ok(Self {
+            cluster: run.inventory().cluster.name.clone(),
+            kubernetes: run.inventory().cluster.kubernetes_tag(),
+            initialised: plan.is_initialised(&membership.leader),
+            pending_cluster_steps: plan.difference.cluster.iter().filter(|step| step.is_pending()).count(),
+            hosts: hosts.collect(),
+        })
+    }
+
+    /// For a person.
+    pub fn human(&self) -> String {
+        let mut rows = vec![["HOST", "ADDRESS", "ROLE", "NODE", "KUBELET", "DIFFERS"].map(str::to_owned)];
+        for host in &self.hosts {
+            let (node, kubelet) = match &host.node {
+                Some(node) if node.ready => ("Ready".to_owned(), node.kubelet.clone()),
+                Some(node) => {
+                    let reason = node.reason.as_deref().unwrap_or("no reason given");
+                    (format!("not Ready ({reason})"), node.kubelet.clone())
+                }
+                None => ("none".to_owned(), "-".to_owned()),
+            };
+            let differs = match host.pending_steps {
+                Some(0) => "nothing".to_owned(),
+                Some(1) => "1 step".to_owned(),
+                Some(count) => format!("{count} steps"),
+                None => "not reached".to_owned(),
+            };
+            rows.push([
+                host.name.clone(),
+                host.address.clone(),
+                host.role.to_owned(),
+                crate::output::text::harmless(&node),
+                kubelet,
+                differs,
+            ]);
+        }
+        let state = match (self.initialised, self.pending_cluster_steps) {
+            (false, _) => "not made yet".to_owned(),
+            (true, 0) => "as the inventory says".to_owned(),
+            (true, count) => format!("{count} of its own steps differ"),
+        };
+        format!("cluster {} ({}): {state}\n{}", self.cluster, self.kubernetes, table(&rows))
+    }
+}
+
+fn table(rows: &[[String; 6]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    rows.iter()
+        .map(|row| {
+            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+        })
+        .collect()
+}

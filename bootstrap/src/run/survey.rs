@@ -1,0 +1,58 @@
+//! What the facts say: rows of preflight, and who belongs to which cluster.
+
+use super::{Reached, Run};
+use crate::check::{Row, refusals, rows};
+use crate::cli::Ended;
+use crate::membership::{Membership, decide};
+use crate::output::text;
+use crate::check::Verdict;
+use crate::problem::{Exit, Problem, Problems, none_of};
+
+impl Run {
+    /// All rows of all reached hosts.
+    pub fn rows(&self, reached: &Reached) -> Vec<Row> {
+        rows(self.inventory(), &reached.facts(), reached.at_milliseconds)
+    }
+
+    /// Refuses on a blocking row; warnings are said.
+    pub fn preflight(&self, reached: &Reached) -> Result<(), Ended> {
+        let rows = self.rows(reached);
+        for row in rows.iter().filter(|row| row.verdict == Verdict::Warning && !self.is_converged_kind(reached, row)) {
+            self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::harmless(&row.text)));
+        }
+        none_of(refusals(&rows)).map_err(Ended::from)
+    }
+
+    /// A warning about what `up` has dealt with already is no news.
+    fn is_converged_kind(&self, reached: &Reached, row: &Row) -> bool {
+        reached.hosts.get(&row.host).is_some_and(|host| host.facts.garboard.baseline)
+    }
+
+    /// Decides who leads, or says why nobody can.
+    pub fn membership(&self, reached: &Reached) -> Result<Membership, Ended> {
+        let known = self.known_cluster()?;
+        decide(self.inventory(), &reached.facts(), &reached.unreached, known.as_ref())
+            .map_err(|problems| Problems(problems).into())
+    }
+
+    /// Before hosts are given back: none of them may carry another cluster than this inventory's.
+    pub fn refuse_other_clusters(&self, reached: &Reached) -> Result<(), Ended> {
+        let name = &self.inventory().cluster.name;
+        let problems = reached
+            .hosts
+            .iter()
+            .filter_map(|(host, reached)| {
+                let note = reached.facts.garboard.cluster.as_ref()?;
+                (&note.name != name).then(|| {
+                    Problem::new(
+                        Exit::NeedsPerson,
+                        format!("carries cluster `{}`, the inventory is about `{name}`", note.name),
+                    )
+                    .host(host)
+                    .help("reset it with the inventory of its own cluster")
+                })
+            })
+            .collect();
+        none_of(problems).map_err(Ended::from)
+    }
+}
