@@ -124,7 +124,7 @@ mod tests {
         let (waiting, waits) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let second = scope.spawn(|| folder.lock(move || waiting.send(()).unwrap()).map(drop));
-            waits.recv().unwrap();
+            waits.recv_timeout(Duration::from_secs(10)).unwrap();
             assert!(!second.is_finished());
             drop(first);
             second.join().unwrap().unwrap();
