@@ -62,7 +62,7 @@ pub(super) async fn greet(stream: Box<dyn Stream>, inputs: Sender<Input>) {
                     return;
                 }
                 Ok(Request { id, .. }) => break (id, "the first request must be `hello`".to_owned()),
-                Err(error) => break (request_id(&content), format!("this is no request: {error}")),
+                Err(error) => break (request_id(&content), format!("this is no request: {}", with_source(&error))),
             },
             Ok(Frame::Chunk(_)) => break (0, "the first frame must be the request `hello`".to_owned()),
             Err(_) => return,
@@ -91,7 +91,7 @@ pub(super) async fn read(
             Ok(Frame::Heartbeat) => continue,
             Ok(Frame::Message(content)) => match read_message(&content) {
                 Ok(request) => Input::Request { epoch, request: Box::new(request) },
-                Err(error) => Input::Unreadable { epoch, id: request_id(&content), why: error.to_string() },
+                Err(error) => Input::Unreadable { epoch, id: request_id(&content), why: with_source(&error) },
             },
             Ok(Frame::Chunk(chunk)) => {
                 let blobs = Arc::clone(&blobs);

@@ -1,0 +1,5 @@
+//! The executor over in-memory streams.
+
+mod blobs;
+mod client;
+mod conversation;
