@@ -1,12 +1,15 @@
 //! This machine as a host: commands are started, not sent.
 
+use std::io;
+use std::pin::Pin;
 use std::process::Stdio;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::io::{AsyncReadExt as _, AsyncWrite};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 
 use super::counted::{Counted, Counters};
 use super::stream::{Backend, ExitStatus, Stream};
@@ -42,13 +45,13 @@ impl Connection for LocalConnection {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let missing = || failed(std::io::Error::other("a pipe to the command is missing"));
+        let missing = || failed(io::Error::other("a pipe to the command is missing"));
         let input = child.stdin.take().ok_or_else(missing)?;
         let output = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let (stream, backend) = Stream::new(
             Counted::new(output, self.counters.clone()),
-            Counted::new(input, self.counters.clone()),
+            Counted::new(Input(Some(input)), self.counters.clone()),
         );
         tokio::spawn(watch(child, stderr, backend));
         Ok(stream)
@@ -67,6 +70,34 @@ impl Connection for LocalConnection {
     }
 
     async fn close(&self) {}
+}
+
+/// A command's standard input; the command sees its end once this is shut down.
+struct Input(Option<ChildStdin>);
+
+impl Input {
+    fn open(&mut self) -> io::Result<Pin<&mut ChildStdin>> {
+        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl AsyncWrite for Input {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.open()?.poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.open()?.poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0 = None;
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// Reads standard error to its end and waits for the command; ends it when its stream was dropped.

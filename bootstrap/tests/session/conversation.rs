@@ -1,0 +1,384 @@
+//! Sessions against a scripted agent.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::SinkExt as _;
+use garboard::session::SessionError;
+use garboard_protocol::event::{Body, Event, Failure, FailureKind, Welcome};
+use garboard_protocol::limits::CHUNK_BYTES;
+use garboard_protocol::request::Body as Ask;
+use garboard_protocol::reset::{ResetOptions, ResetReport};
+use garboard_protocol::step::Blob;
+use garboard_protocol::{Digest, Frame, StepId};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, interval, timeout};
+
+use crate::fake_agent::{Arrival, digest, open};
+
+const BUFFER: usize = 64 * 1024;
+
+fn failure(kind: FailureKind, message: &str) -> Failure {
+    let help = Some("wait for it".to_owned());
+    Failure { step: None, kind, message: message.to_owned(), causes: vec!["because".to_owned()], help }
+}
+
+fn blob_of(content: &[u8]) -> (Blob, tempfile::NamedTempFile) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs_err::write(file.path(), content).unwrap();
+    (Blob { digest: Digest::of(content), size: content.len() as u64 }, file)
+}
+
+#[tokio::test]
+async fn a_host_held_by_another_run_is_told_in_the_agents_words() {
+    let result = open(BUFFER, |mut agent| async move {
+        agent.greet(Body::Failed(failure(FailureKind::Held, "held by you@desk since 10:00"))).await;
+    })
+    .await;
+    let error = result.unwrap_err();
+    assert!(matches!(error, SessionError::Held { .. }), "{error:?}");
+    let problem = error.problem("cp1");
+    assert_eq!(problem.message, "held by you@desk since 10:00");
+    assert_eq!((problem.causes, problem.help), (vec!["because".to_owned()], Some("wait for it".to_owned())));
+}
+
+#[tokio::test]
+async fn another_agent_than_the_started_one_is_refused() {
+    let other = Digest::of(b"another agent");
+    let result = open(BUFFER, |mut agent| async move {
+        agent.greet(Body::Welcome(Welcome { agent: other, running: None })).await;
+    })
+    .await;
+    match result.unwrap_err() {
+        SessionError::WrongAgent { expected, found } => assert_eq!((expected, found), (digest(), other)),
+        error => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test]
+async fn requests_overlap_and_each_gets_its_own_answers() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        let (first, second) = (agent.request().await, agent.request().await);
+        // Answered the other way round, with events of both in between.
+        for (request, text) in [(&second, "second"), (&first, "first")] {
+            let event = Body::Progress { id: StepId("step".to_owned()), text: text.to_owned() };
+            agent.say(request.id, event).await;
+        }
+        agent.say(second.id, Body::Failed(failure(FailureKind::Step, "no"))).await;
+        agent.say(first.id, Body::Done).await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    let mut first = session.queue(vec![]).await.unwrap();
+    let mut second = session.queue(vec![]).await.unwrap();
+    for (progress, expected) in [(&mut first, "first"), (&mut second, "second")] {
+        match progress.next().await.unwrap().unwrap() {
+            Body::Progress { text, .. } => assert_eq!(text, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(first.next().await, Some(Ok(Body::Done))));
+    assert!(first.next().await.is_none());
+    assert!(matches!(second.next().await, Some(Ok(Body::Failed(_)))));
+    assert!(second.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_failure_of_the_agent_is_passed_on_whole() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        let request = agent.request().await;
+        agent.say(request.id, Body::Failed(failure(FailureKind::NeedsPerson, "etcd has no quorum"))).await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    let error = session.owns(vec![]).await.unwrap_err();
+    let problem = error.problem("cp1");
+    assert_eq!(problem.exit, garboard::problem::Exit::NeedsPerson);
+    assert_eq!(problem.message, "etcd has no quorum");
+}
+
+#[tokio::test]
+async fn the_events_of_a_reset_come_before_its_report() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        let request = agent.request().await;
+        assert!(matches!(request.body, Ask::Reset(_)));
+        agent
+            .say(request.id, Body::Started { id: StepId("stop".to_owned()), doing: "stopping".to_owned() })
+            .await;
+        agent.say(request.id, Body::Reset(ResetReport { restored: 3, ..ResetReport::default() })).await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    let mut events = Vec::new();
+    let report = session.reset(ResetOptions::default(), |event| events.push(event)).await.unwrap();
+    assert_eq!(report.restored, 3);
+    assert!(matches!(events.as_slice(), [Body::Started { .. }]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn fifteen_seconds_of_silence_end_the_session_for_all_who_wait() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        // Listens for ever, says nothing.
+        while !matches!(agent.next().await, Arrival::End) {}
+    })
+    .await
+    .unwrap();
+    let before = Instant::now();
+    let mut queue = session.queue(vec![]).await.unwrap();
+    let (blob, file) = blob_of(&[7; 1000]);
+    let (error, event, sent) =
+        tokio::join!(session.owns(vec![]), queue.next(), session.send_blob(&blob, file.path(), 0, |_| {}));
+    assert!(matches!(error, Err(SessionError::Silent)));
+    assert!(matches!(event, Some(Err(SessionError::Silent))));
+    assert!(matches!(sent, Err(SessionError::Silent)));
+    assert!((15..17).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
+    // And for who comes later.
+    assert!(matches!(session.cancel().await, Err(SessionError::Silent)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_any_more_does_not_hold_a_blob_for_ever() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        std::future::pending::<()>().await;
+        drop(agent);
+    })
+    .await
+    .unwrap();
+    let (blob, file) = blob_of(&vec![7; 12 * CHUNK_BYTES]);
+    let sent = timeout(Duration::from_mins(1), session.send_blob(&blob, file.path(), 0, |_| {})).await;
+    assert!(matches!(sent, Ok(Err(SessionError::Silent))), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_byte_is_a_heartbeat_and_both_sides_send_them() {
+    let (heard, beats) = oneshot::channel();
+    let session = open(BUFFER, |mut agent| async move {
+        use futures::StreamExt as _;
+        agent.welcome().await;
+        let Some(Ok(Frame::Message(content))) = agent.frames.next().await else { panic!("no request") };
+        let request: garboard_protocol::Request = garboard_protocol::codec::read_message(&content).unwrap();
+        // One frame, a byte every ten seconds: slow, but alive.
+        let event = Event { number: 0, request: request.id, body: Body::Done };
+        let mut wire = bytes::BytesMut::new();
+        let frame = Frame::message(&event).unwrap();
+        tokio_util::codec::Encoder::encode(&mut garboard_protocol::FrameCodec, frame, &mut wire).unwrap();
+        let (mut tick, mut beats) = (interval(Duration::from_secs(10)), 0);
+        for byte in &wire {
+            let next = tick.tick();
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    _ = &mut next => break,
+                    frame = agent.frames.next() => {
+                        assert_eq!(frame.unwrap().unwrap(), Frame::Heartbeat);
+                        beats += 1;
+                    }
+                }
+            }
+            agent.frames.get_mut().write_all(&[*byte]).await.unwrap();
+        }
+        heard.send((wire.len(), beats)).unwrap();
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    session.owns(vec![]).await.unwrap();
+    let (bytes, beats) = beats.await.unwrap();
+    // Ten seconds a byte, five a heartbeat.
+    assert!(beats >= 2 * (bytes - 1) - 2, "{beats} heartbeats in {bytes} bytes' time");
+}
+
+#[tokio::test]
+async fn a_lost_stream_is_one_error_for_all() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        agent.request().await;
+    })
+    .await
+    .unwrap();
+    let mut queue = session.queue(vec![]).await.unwrap();
+    assert!(matches!(queue.next().await, Some(Err(SessionError::Closed { .. }))));
+    assert!(queue.next().await.is_none());
+    assert!(matches!(session.owns(vec![]).await, Err(SessionError::Closed { .. })));
+    assert!(matches!(session.pipe("127.0.0.1:6443").await, Err(SessionError::Closed { .. })));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_no_conversation() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        agent.request().await;
+        agent.frames.send(Frame::Message(Bytes::from_static(b"{}"))).await.unwrap();
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    assert!(matches!(session.end().await, Err(SessionError::Protocol { .. })));
+}
+
+#[tokio::test]
+async fn the_last_clone_dropped_cuts_the_stream() {
+    let (gone, end) = oneshot::channel();
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        gone.send(matches!(agent.next().await, Arrival::End)).unwrap();
+    })
+    .await
+    .unwrap();
+    let clone = session.clone();
+    drop(session);
+    drop(clone);
+    assert!(timeout(Duration::from_secs(5), end).await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn events_of_an_earlier_session_are_set_apart() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        agent.tell(Event { number: 8, request: 1, body: Body::Done }).await;
+        let request = agent.request().await;
+        agent.say(request.id, Body::Done).await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    session.owns(vec![]).await.unwrap();
+    let replayed = session.replayed().unwrap().recv().await.unwrap();
+    assert_eq!((replayed.number, session.seen()), (8, Some(8)));
+}
+
+#[tokio::test]
+async fn a_blob_is_sent_from_its_offset_on_in_chunks() {
+    let content: Vec<u8> = (0..3 * CHUNK_BYTES + 1005).map(|index| (index % 251) as u8).collect();
+    let (blob, file) = blob_of(&content);
+    let offset = 1000;
+    let (whole, digest) = (content.len() as u64, blob.digest);
+    let session = open(BUFFER, move |mut agent| async move {
+        agent.welcome().await;
+        let mut position = offset;
+        while position < whole {
+            let Arrival::Chunk(chunk) = agent.next().await else { panic!("no chunk") };
+            assert_eq!((chunk.offset, chunk.digest), (position, digest));
+            let at = usize::try_from(position).unwrap();
+            assert!(chunk.bytes == content[at..at + chunk.bytes.len()] && chunk.bytes.len() <= CHUNK_BYTES);
+            position += chunk.bytes.len() as u64;
+        }
+        agent.say(0, Body::BlobStored { digest }).await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let noted = steps.clone();
+    session.send_blob(&blob, file.path(), offset, move |at| noted.lock().unwrap().push(at)).await.unwrap();
+    let steps = steps.lock().unwrap();
+    assert_eq!((steps.len(), *steps.last().unwrap()), (4, blob.size));
+    // All there: nothing is sent, nothing waited for.
+    drop(steps);
+    session.send_blob(&blob, file.path(), blob.size, |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_blob_is_an_error_and_so_is_one_of_the_wrong_size() {
+    let (blob, file) = blob_of(b"content");
+    let (digest, found) = (blob.digest, Digest::of(b"damaged"));
+    let session = open(BUFFER, move |mut agent| async move {
+        agent.welcome().await;
+        assert!(matches!(agent.next().await, Arrival::Chunk(_)));
+        agent.say(0, Body::BlobRefused { digest, found }).await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    match session.send_blob(&blob, file.path(), 0, |_| {}).await.unwrap_err() {
+        SessionError::BlobRefused { digest: expected, found: arrived } => {
+            assert_eq!((expected, arrived), (digest, found));
+        }
+        error => panic!("{error:?}"),
+    }
+    let larger = Blob { size: 100, ..blob };
+    let error = session.send_blob(&larger, file.path(), 0, |_| {}).await.unwrap_err();
+    assert!(matches!(error, SessionError::BlobUnreadable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn messages_overtake_waiting_chunks() {
+    let (blob, file) = blob_of(&vec![1; 16 * CHUNK_BYTES]);
+    let (stuck, chunks_wait) = oneshot::channel::<()>();
+    let (order, seen) = oneshot::channel();
+    let (digest, chunks) = (blob.digest, 16);
+    let session = open(BUFFER, move |mut agent| async move {
+        agent.welcome().await;
+        // Takes nothing until the message has been written behind the first chunks.
+        chunks_wait.await.unwrap();
+        let (mut before, mut all) = (None, 0);
+        while all < chunks {
+            match agent.next().await {
+                Arrival::Chunk(_) => all += 1,
+                Arrival::Request(request) => {
+                    before = Some(all);
+                    agent.say(request.id, Body::Done).await;
+                }
+                Arrival::End => panic!("the end"),
+            }
+        }
+        agent.say(0, Body::BlobStored { digest }).await;
+        order.send(before).unwrap();
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    let sending = session.clone();
+    let sent = tokio::spawn(async move { sending.send_blob(&blob, file.path(), 0, |_| {}).await });
+    let asking = session.clone();
+    let asked = tokio::spawn(async move { asking.cancel().await });
+    // Both are under way, and the stream is full, once nothing else can run.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    stuck.send(()).unwrap();
+    asked.await.unwrap().unwrap();
+    sent.await.unwrap().unwrap();
+    let before = seen.await.unwrap().unwrap();
+    assert!(before <= 2, "{before} of 16 chunks went before the message");
+}
+
+#[tokio::test]
+async fn four_pipes_at_a_time() {
+    let session = open(BUFFER, |mut agent| async move {
+        agent.welcome().await;
+        agent.next().await;
+    })
+    .await
+    .unwrap();
+    let mut pipes = Vec::new();
+    for _ in 0..4 {
+        pipes.push(session.pipe("127.0.0.1:6443").await.unwrap());
+    }
+    let fifth = tokio::spawn({
+        let session = session.clone();
+        async move { session.pipe("127.0.0.1:6443").await }
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!fifth.is_finished());
+    let mut pipe = pipes.pop().unwrap();
+    pipe.write_all(b"ping").await.unwrap();
+    let mut answer = [0; 4];
+    pipe.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"ping");
+    drop(pipe);
+    timeout(Duration::from_secs(5), fifth).await.unwrap().unwrap().unwrap();
+    assert_eq!(session.bytes_sent(), 42);
+}
