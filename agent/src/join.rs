@@ -29,12 +29,12 @@ pub fn join(
     let input_ended = ended.clone();
     thread::spawn(move || {
         // A socket or channel that breaks has ended, like one that closes.
-        let _ = io::copy(&mut input, &mut to_socket);
+        let _ = copy(&mut input, &mut to_socket);
         end_writing();
         let _ = input_ended.send(Side::Input);
     });
     thread::spawn(move || {
-        let _ = io::copy(&mut from_socket, &mut output);
+        let _ = copy(&mut from_socket, &mut output);
         let _ = ended.send(Side::Socket);
     });
     for side in ends {
@@ -43,4 +43,35 @@ pub fn join(
         }
     }
     Ok(())
+}
+
+/// Passes each piece on as soon as it comes. Not `io::copy`: between a socket and a pipe that becomes `splice(2)`, which was
+/// seen to hold a message back until the next one came.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0_u8; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                to.write_all(&buffer[..count])?;
+                to.flush()?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Hands on what comes as soon as it comes. `io::copy` would splice between socket and pipe, and the kernel then keeps
+/// short messages back until more follow (seen: answers that arrived with the second heartbeat after them).
+fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 128 * 1024];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => writer.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
