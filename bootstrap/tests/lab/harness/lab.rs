@@ -1,0 +1,277 @@
+//! A lab of a test: made at the beginning, gone at the end, also when the test fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use garboard_lab::{Lab, Places};
+use serde_json::Value;
+
+use super::Host;
+use super::environment::{folder_of, make_cache, mirror_folder, product, shared_cache};
+use super::invocation::{self, Finished, Running, json_of};
+
+/// Whose blobs the product finds in its cache.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blobs {
+    /// Those of all tests: content that was fetched once.
+    Shared,
+    /// Its own: a copy that may be damaged.
+    Own,
+}
+
+/// Hosts to make.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) workers: usize,
+    pub(crate) blobs: Blobs,
+}
+
+impl Shape {
+    /// One control plane and so many workers.
+    pub(crate) fn workers(workers: usize) -> Self {
+        Self { workers, blobs: Blobs::Shared }
+    }
+
+    /// With a cache that nobody else uses.
+    pub(crate) fn with_own_blobs(self) -> Self {
+        Self { blobs: Blobs::Own, ..self }
+    }
+}
+
+/// A lab, and the product as its user would call it.
+pub(crate) struct TestLab {
+    name: &'static str,
+    folder: PathBuf,
+    cache: PathBuf,
+    upstream: String,
+    lab: Lab,
+}
+
+impl TestLab {
+    /// Makes it. What an earlier, killed test of this name left goes first.
+    pub(crate) fn up(name: &'static str, shape: Shape) -> Self {
+        let folder = folder_of(name);
+        let cache = match shape.blobs {
+            Blobs::Shared => shared_cache(),
+            Blobs::Own => folder.join("cache"),
+        };
+        let leftovers = Leftovers { name, folder: folder.clone(), cache: cache.clone() };
+        leftovers.remove();
+        fs_err::create_dir_all(folder.join("home")).unwrap();
+        if shape.blobs == Blobs::Own {
+            copy_blobs(&cache);
+        }
+        // Dropped, and with it all hosts, if what follows fails.
+        let made = Some(leftovers);
+        let places = Places {
+            state: folder.join("state/garboard"),
+            cache: cache.join("garboard"),
+            program: product(),
+        };
+        let summary = lab_up(&folder, &cache, name, shape.workers);
+        let lab = Lab::open(&places, name).unwrap();
+        let upstream = summary["upstream"].as_str().expect("the lab serves the mirror").to_owned();
+        std::mem::forget(made);
+        Self { name, folder, cache, upstream, lab }
+    }
+
+    /// Adds workers until there are so many.
+    pub(crate) fn grow(&mut self, workers: usize) {
+        lab_up(&self.folder, &self.cache, self.name, workers);
+        self.lab = Lab::open(&self.lab_places(), self.name).unwrap();
+    }
+
+    /// The lab itself.
+    pub(crate) fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// One of its hosts.
+    pub(crate) fn host(&self, name: &str) -> Host<'_> {
+        Host::new(self, name)
+    }
+
+    /// Names of its hosts, control planes first.
+    pub(crate) fn host_names(&self) -> Vec<String> {
+        self.lab.hosts().iter().map(|host| host.name.clone()).collect()
+    }
+
+    /// Its name, and the cluster's.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The folder of this test: `state`, `home`, and `cache` where it has its own.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The product's blobs, by SHA-256.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.cache.join("garboard/blobs/sha256")
+    }
+
+    /// Where the product keeps what it knows of the cluster.
+    pub(crate) fn cluster_state(&self) -> PathBuf {
+        self.folder.join("state/garboard").join(self.name)
+    }
+
+    /// The lab's own folder.
+    pub(crate) fn lab_folder(&self) -> PathBuf {
+        self.folder.join("state/garboard/labs").join(self.name)
+    }
+
+    /// The inventory's text.
+    pub(crate) fn inventory(&self) -> String {
+        fs_err::read_to_string(self.lab.inventory()).unwrap()
+    }
+
+    /// Changes the inventory's text for as long as the result lives.
+    #[track_caller]
+    pub(crate) fn edited(&self, from: &str, to: &str) -> EditedInventory {
+        let before = self.inventory();
+        assert!(before.contains(from), "`{from}` is not in the inventory:\n{before}");
+        fs_err::write(self.lab.inventory(), before.replace(from, to)).unwrap();
+        EditedInventory { path: self.lab.inventory(), before }
+    }
+
+    /// A call of the product about this lab's inventory.
+    pub(crate) fn garboard(&self, arguments: &[&str]) -> Finished {
+        self.follow(arguments, |_, _| {})
+    }
+
+    /// The same, with an eye on every event.
+    pub(crate) fn follow(&self, arguments: &[&str], follow: impl FnMut(&Value, Running)) -> Finished {
+        let mut command = self.command();
+        command.arg("--inventory").arg(self.lab.inventory()).args(["--output", "json", "--yes"]);
+        command.args(["--upstream", &self.upstream]).args(arguments);
+        invocation::run(command, follow)
+    }
+
+    /// `garboard up` that must end well.
+    #[track_caller]
+    pub(crate) fn converge(&self) -> Finished {
+        self.garboard(&["up"]).expect(0)
+    }
+
+    /// `garboard up` that must find nothing to do.
+    #[track_caller]
+    pub(crate) fn converged(&self) -> Finished {
+        let up = self.garboard(&["up"]).expect(0);
+        assert_eq!(up.changes(), 0, "{}", up.story());
+        up
+    }
+
+    /// `garboard reset` that must end well.
+    #[track_caller]
+    pub(crate) fn reset(&self, arguments: &[&str]) -> Finished {
+        self.garboard(&[&["reset"], arguments].concat()).expect(0)
+    }
+
+    /// `garboard lab …` about this lab: `words` stand before its name, `more` after it.
+    pub(crate) fn lab_command(&self, words: &[&str], more: &[&str]) -> Finished {
+        let mut command = self.command();
+        command.arg("lab").args(words).arg(self.name).args(more);
+        invocation::run(command, |_, _| {})
+    }
+
+    /// The bare command, in this test's environment.
+    pub(crate) fn command(&self) -> Command {
+        command(&self.folder, &self.cache)
+    }
+
+    fn lab_places(&self) -> Places {
+        Places {
+            state: self.folder.join("state/garboard"),
+            cache: self.cache.join("garboard"),
+            program: product(),
+        }
+    }
+}
+
+impl Drop for TestLab {
+    fn drop(&mut self) {
+        Leftovers { name: self.name, folder: self.folder.clone(), cache: self.cache.clone() }.remove();
+    }
+}
+
+/// The inventory as it was returns when this goes.
+pub(crate) struct EditedInventory {
+    path: PathBuf,
+    before: String,
+}
+
+impl Drop for EditedInventory {
+    fn drop(&mut self) {
+        let _ = fs_err::write(&self.path, &self.before);
+    }
+}
+
+/// What a lab of that name may have left, by whatever end.
+struct Leftovers {
+    name: &'static str,
+    folder: PathBuf,
+    cache: PathBuf,
+}
+
+impl Leftovers {
+    fn remove(&self) {
+        let mut down = command(&self.folder, &self.cache);
+        let ended = invocation::run(
+            {
+                down.args(["lab", "down", self.name]);
+                down
+            },
+            |_, _| {},
+        );
+        // In a panic the first failure is the one to be seen.
+        assert!(ended.code == 0 || std::thread::panicking(), "{}", ended.story());
+        if ended.code == 0 && self.folder.exists() {
+            fs_err::remove_dir_all(&self.folder).unwrap();
+        }
+    }
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.remove();
+        }
+    }
+}
+
+fn lab_up(folder: &Path, cache: &Path, name: &str, workers: usize) -> Value {
+    let mut command = command(folder, cache);
+    command.args(["--output", "json", "lab", "up", name, "--control-planes", "1"]);
+    command.args(["--workers", &workers.to_string(), "--mirror"]).arg(mirror_folder());
+    json_of(&invocation::run(command, |_, _| {}).expect(0))
+}
+
+/// Nothing of the user's own environment decides what happens.
+fn command(folder: &Path, cache: &Path) -> Command {
+    let mut command = Command::new(product());
+    command
+        .env("HOME", folder.join("home"))
+        .env("XDG_STATE_HOME", folder.join("state"))
+        .env("XDG_CACHE_HOME", cache)
+        .env_remove("KUBECONFIG")
+        .env_remove("GARBOARD_UPSTREAM")
+        .env_remove("SSH_AUTH_SOCK");
+    command
+}
+
+/// Hard links where nothing is changed in place: a test that damages a blob replaces the file.
+fn copy_blobs(cache: &Path) {
+    make_cache(cache);
+    let (from, to) = (shared_cache().join("garboard/blobs/sha256"), cache.join("garboard/blobs/sha256"));
+    fs_err::create_dir_all(&to).unwrap();
+    if !from.exists() {
+        return;
+    }
+    for entry in fs_err::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs_err::hard_link(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the tests on lab hosts share.
+
+mod cluster;
+mod environment;
+mod host;
+mod invocation;
+mod lab;
+mod observed;
+mod phases;
+mod state;
+
+pub(crate) use host::{Host, command_line, processes};
+pub(crate) use invocation::{Finished, Running, lines_of};
+pub(crate) use lab::{Shape, TestLab};
+pub(crate) use observed::Watch;
+pub(crate) use phases::Phases;
+pub(crate) use state::{States, assert_same};

@@ -1,0 +1,15 @@
+//! What must be shown on real hosts, with the real product: one file a promise. Needs root and `cargo xtask test`,
+//! which sets `GARBOARD_BINARY` and `GARBOARD_MIRROR`.
+
+mod harness;
+
+mod damage;
+mod growth;
+mod kills;
+mod life;
+mod ready;
+mod refusals;
+mod repair;
+mod reset;
+mod second_up;
+mod token;
