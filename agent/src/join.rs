@@ -61,17 +61,3 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
         }
     }
 }
-
-/// Hands on what comes as soon as it comes. `io::copy` would splice between socket and pipe, and the kernel then keeps
-/// short messages back until more follow (seen: answers that arrived with the second heartbeat after them).
-fn copy(reader: &mut impl Read, writer: &mut impl Write) -> io::Result<()> {
-    let mut buffer = vec![0; 128 * 1024];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => writer.write_all(&buffer[..count])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
