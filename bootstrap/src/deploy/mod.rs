@@ -1,7 +1,7 @@
 //! From a login to a running agent: root, the right agent for the machine, the agent started.
 //!
-//! One channel when the agent is there already, three when it has to be sent. Whatever was sent is verified on the host
-//! before it is executed, at every login.
+//! One channel when the agent is there already, three when it has to be sent. Whatever was sent is verified on the
+//! host before it is executed, at every login.
 
 mod command_line;
 mod error;

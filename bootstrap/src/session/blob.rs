@@ -14,10 +14,10 @@ use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use super::{Session, SessionError};
 
 impl Session {
-    /// Sends the bytes of a blob from `offset` on, out of a file on this machine, and waits until the agent has stored
-    /// it. Announce it with [`Session::blobs`] first, which also tells the offset. Any number of blobs can be under way; chunks
-    /// take turns, messages go first, and the host's pace holds the reading back. `progress` gets the bytes of the
-    /// blob that are on their way or there.
+    /// Sends the bytes of a blob from `offset` on, out of a file on this machine, and waits until the agent has
+    /// stored it. Announce it with [`Session::blobs`] first, which also tells the offset. Any number of blobs can be
+    /// under way; chunks take turns, messages go first, and the host's pace holds the reading back. `progress` gets
+    /// the bytes of the blob that are on their way or there.
     pub async fn send_blob(
         &self,
         blob: &Blob,

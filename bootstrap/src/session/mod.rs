@@ -1,7 +1,7 @@
 //! A conversation with the agent of one host.
 //!
-//! One stream carries all requests, which may overlap; each is answered through its own channel. A lost stream ends every
-//! request with the same [`SessionError`]; the agent goes on, and a later session of the same run takes it over.
+//! One stream carries all requests, which may overlap; each is answered through its own channel. A lost stream ends
+//! every request with the same [`SessionError`]; the agent goes on, and a later session of the same run takes it over.
 
 mod blob;
 mod error;
@@ -290,8 +290,8 @@ impl Inner {
     }
 }
 
-/// Runs a task until the session is over, which it is as soon as one of its tasks is: the other one must not wait for a
-/// dead peer.
+/// Runs a task until the session is over, which it is as soon as one of its tasks is: the other one must not wait for
+/// a dead peer.
 async fn until(over: CancellationToken, task: impl Future<Output = ()>) {
     tokio::select! {
         () = over.cancelled() => {}

@@ -98,13 +98,13 @@ impl Waiting {
         if self.ended.borrow().is_some() {
             return;
         }
-        self.ended.send_replace(Some(why.clone()));
         for (_, waiting) in lists.requests.drain() {
             let _ = waiting.send(Err(why.clone()));
         }
         for waiting in std::mem::take(&mut lists.blobs).into_values().flatten() {
             let _ = waiting.send(Err(why.clone()));
         }
+        self.ended.send_replace(Some(why));
     }
 
     /// Why nothing more comes, once that is so.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::problem::{Exit, Problem};
 
-/// Why a host could not be reached or logged in to. The text does not name the host's inventory name; [`SshError::problem`] adds it.
+/// Why a host could not be reached or logged in to. The text does not say which host of the inventory it is;
+/// [`SshError::problem`] adds that.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SshError {
@@ -215,7 +216,6 @@ impl SshError {
                 "correct the file; what `ssh:` in the inventory says wins over it".to_owned()
             }
             Self::Identity { help, .. } => help.clone(),
-            Self::Passphrase { .. } => return None,
             Self::NoIdentity { .. } => {
                 "name a key with `ssh.identity`, or load one with `ssh-add`; `ssh-keygen -t ed25519` makes one".to_owned()
             }
@@ -223,7 +223,7 @@ impl SshError {
                 format!("let the key in with `ssh-copy-id {user}@{address}`, or correct `ssh.user` and `ssh.identity`")
             }
             Self::Channel { .. } => "raise `MaxSessions` in the host's sshd_config (10 by default)".to_owned(),
-            Self::Local { .. } => return None,
+            Self::Passphrase { .. } | Self::Local { .. } => return None,
         })
     }
 

@@ -4,6 +4,7 @@
 //! machine. Nothing outside this module knows which one is at work, and no type of the SSH library leaves `native`.
 
 mod counted;
+mod cuttable;
 mod error;
 mod local;
 mod native;

@@ -5,13 +5,19 @@ use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::stream::Tail;
+
+/// For a command that has ended to be heard out.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What stands for what in a proxy command; see `TOKENS` in `ssh_config(5)`.
 pub(super) struct Tokens<'a> {
@@ -57,12 +63,17 @@ pub(super) struct Proxy {
 }
 
 /// The end of what a proxy command has written to its standard error.
-#[derive(Clone, Default)]
-pub(super) struct Said(Arc<Mutex<Tail>>);
+pub(super) struct Said {
+    tail: Arc<Mutex<Tail>>,
+    /// Its sender goes away with the last word.
+    more: watch::Receiver<()>,
+}
 
 impl Said {
-    pub(super) fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).text()
+    /// All of it once the command is gone, which it should be; else what there is by then.
+    pub(super) async fn text(mut self) -> String {
+        let _ = timeout(LAST_WORDS, self.more.changed()).await;
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
 }
 
@@ -84,12 +95,14 @@ impl Proxy {
         let output = child.stdout.take().ok_or_else(missing)?;
         let mut stderr = child.stderr.take().ok_or_else(missing)?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-        let said = Said::default();
-        let tail = said.clone();
+        let tail = Arc::new(Mutex::new(Tail::default()));
+        let (speaking, more) = watch::channel(());
+        let said = Said { tail: tail.clone(), more };
         tokio::spawn(async move {
+            let _speaking = speaking;
             let mut buffer = [0_u8; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
-                tail.0.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..count]);
+                tail.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..count]);
             }
         });
         Ok((Self { input, output, group, _child: child }, said))

@@ -31,8 +31,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// A host of the inventory. The inventory's own defaults (`root`, port 22) give way to `~/.ssh/config`; everything
-    /// else it says wins.
+    /// A host of the inventory. The inventory's own defaults (`root`, port 22) give way to `~/.ssh/config`;
+    /// everything else it says wins.
     pub fn of(host: &Host) -> Self {
         let ssh = &host.ssh;
         Self {

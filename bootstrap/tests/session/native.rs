@@ -272,6 +272,21 @@ async fn a_host_that_says_nothing_is_given_up_after_ten_seconds() {
     assert!(before.elapsed() >= Duration::from_secs(10));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stalls_in_the_middle_is_hung_up_on() {
+    let sshd = Sshd::start(&["ed25519"]);
+    let stalling = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = stalling.local_addr().unwrap().port();
+    let hung_up = tokio::spawn(async move {
+        let (mut stream, _) = stalling.accept().await.unwrap();
+        stream.write_all(b"SSH-2.0-stalling\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    let error = refused(&sshd.transport(""), &Target { port: Some(port), ..sshd.target() }).await;
+    assert!(matches!(error, SshError::TimedOut { seconds: 10, .. }), "{error}");
+    timeout(Duration::from_secs(1), hung_up).await.expect("the connection is still open").unwrap();
+}
+
 #[tokio::test]
 async fn where_sshd_opens_no_further_channel_the_setting_is_named() {
     let sshd = Sshd::start(&["ed25519"]);
@@ -300,7 +315,8 @@ async fn large_transfers_in_both_directions_arrive_whole_and_never_stall() {
     const BYTES: usize = 64 * 1024 * 1024;
     let sshd = Sshd::start(&["ed25519"]);
     let connection = sshd.transport("").connect(&sshd.target()).await.unwrap();
-    let content: Vec<u8> = (0..BYTES).map(|index| (index.wrapping_mul(2_654_435_761) >> 16) as u8).collect();
+    let content: Vec<u8> =
+        (0..BYTES).map(|index| index.wrapping_mul(2_654_435_761).to_be_bytes()[5]).collect();
     let digest = Digest::of(&content).hex();
     let before = Instant::now();
     let moved = async {

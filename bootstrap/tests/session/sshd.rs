@@ -29,7 +29,7 @@ impl Sshd {
         for kind in host_keys {
             let file = path.join(format!("host_{kind}"));
             generate(&file, kind, "");
-            config.push_str(&format!("HostKey {}\n", file.display()));
+            config += &format!("HostKey {}\n", file.display());
         }
         fs_err::write(path.join("sshd_config"), config).unwrap();
         generate(&path.join("id_ed25519"), "ed25519", "");

@@ -18,7 +18,7 @@ pub(super) async fn authenticate(
 ) -> Result<(), SshError> {
     let broken = |error: &dyn std::fmt::Display| {
         let cause = gone.why().unwrap_or_else(|| error.to_string());
-        conversation(destination, &cause, None)
+        conversation(destination, cause, String::new())
     };
     let mut tried = Vec::new();
     let mut rsa_hash = None;

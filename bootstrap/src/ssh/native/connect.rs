@@ -10,9 +10,11 @@ use russh::{Disconnect, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::super::counted::{Counted, Counters};
-use super::super::proxy_command::{Proxy, Said};
+use super::super::cuttable::Cuttable;
+use super::super::proxy_command::Proxy;
 use super::super::user_config::Destination;
 use super::super::{Connection, SshError, Stream};
 use super::NativeOptions;
@@ -114,7 +116,7 @@ pub(super) async fn connect(
     let login = format!("{}@{}", destination.user, destination.address);
     timeout(LOGIN_TIMEOUT, authenticate(&mut handle, destination, identities, &gone))
         .await
-        .map_err(|_| timed_out(destination, LOGIN_TIMEOUT, None))??;
+        .map_err(|_| timed_out(destination, LOGIN_TIMEOUT, String::new()))??;
     Ok(NativeConnection { handle, login, counters, gone })
 }
 
@@ -134,7 +136,8 @@ async fn exchange_keys(
             Err(error) => return Err(first_mismatch.unwrap_or(error)),
         }
     }
-    Err(first_mismatch.unwrap_or_else(|| conversation(destination, "no host key was shown", None)))
+    Err(first_mismatch
+        .unwrap_or_else(|| conversation(destination, "no host key was shown".to_owned(), String::new())))
 }
 
 async fn begin(
@@ -154,17 +157,29 @@ async fn begin(
     let counters = Counters::default();
     let gone = Gone::default();
     let answers = Answers { pin: pin.clone(), address: destination.address.clone(), gone: gone.clone() };
-    let stream = Counted::new(stream, counters.clone());
+    // The SSH library talks in a task of its own, which must not go on with a connection that was given up.
+    let cut = CancellationToken::new();
+    let stream = Cuttable::new(Counted::new(stream, counters.clone()), cut.clone());
+    let given_up = cut.drop_guard();
     let begun = timeout(CONNECT_TIMEOUT, client::connect_stream(config(algorithms), stream, answers)).await;
     match begun {
-        Err(_) => Err(timed_out(destination, CONNECT_TIMEOUT, said.as_ref())),
-        Ok(Err(Fault::HostKey(error))) => Err(error),
-        Ok(Err(Fault::Library(error))) => {
-            let cause = gone.why().unwrap_or_else(|| error.to_string());
-            Err(conversation(destination, &cause, said.as_ref()))
+        Ok(Ok(handle)) => {
+            given_up.disarm();
+            return Ok((handle, gone, counters));
         }
-        Ok(Ok(handle)) => Ok((handle, gone, counters)),
+        Ok(Err(Fault::HostKey(error))) => return Err(error),
+        _ => drop(given_up),
     }
+    let said = match said {
+        Some(said) => said.text().await,
+        None => String::new(),
+    };
+    Err(match begun {
+        Ok(Err(Fault::Library(error))) => {
+            conversation(destination, gone.why().unwrap_or_else(|| error.to_string()), said)
+        }
+        _ => timed_out(destination, CONNECT_TIMEOUT, said),
+    })
 }
 
 trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -186,7 +201,9 @@ async fn dial(destination: &Destination) -> Result<Box<dyn ByteStream>, SshError
         stream.set_nodelay(true).map_err(connect)?;
         Ok(Box::new(stream) as Box<dyn ByteStream>)
     };
-    timeout(CONNECT_TIMEOUT, attempt).await.map_err(|_| timed_out(destination, CONNECT_TIMEOUT, None))?
+    timeout(CONNECT_TIMEOUT, attempt)
+        .await
+        .map_err(|_| timed_out(destination, CONNECT_TIMEOUT, String::new()))?
 }
 
 fn config(algorithms: Vec<Algorithm>) -> Arc<client::Config> {
@@ -204,22 +221,13 @@ fn config(algorithms: Vec<Algorithm>) -> Arc<client::Config> {
     })
 }
 
-fn timed_out(destination: &Destination, limit: Duration, said: Option<&Said>) -> SshError {
-    SshError::TimedOut {
-        address: destination.host.clone(),
-        port: destination.port,
-        seconds: limit.as_secs(),
-        said: said.map(Said::text).unwrap_or_default(),
-    }
+fn timed_out(destination: &Destination, limit: Duration, said: String) -> SshError {
+    let (address, port) = (destination.host.clone(), destination.port);
+    SshError::TimedOut { address, port, seconds: limit.as_secs(), said }
 }
 
-pub(super) fn conversation(destination: &Destination, cause: &str, said: Option<&Said>) -> SshError {
-    SshError::Conversation {
-        address: destination.host.clone(),
-        port: destination.port,
-        cause: cause.to_owned(),
-        said: said.map(Said::text).unwrap_or_default(),
-    }
+pub(super) fn conversation(destination: &Destination, cause: String, said: String) -> SshError {
+    SshError::Conversation { address: destination.host.clone(), port: destination.port, cause, said }
 }
 
 #[async_trait]

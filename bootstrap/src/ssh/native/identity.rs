@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use garboard_inventory::Secret;
@@ -55,8 +55,9 @@ pub(super) async fn gather(
             found.push(Key::Agent(key.clone()), format!("the SSH agent's key {}", fingerprint(&key)));
         }
         if let Some(home) = &options.home {
-            for path in USUAL.map(|name| home.join(".ssh").join(name)) {
-                found.usual(path, &destination.passphrase()?);
+            let passphrase = destination.passphrase()?;
+            for name in USUAL {
+                found.usual(&home.join(".ssh").join(name), passphrase.as_ref());
             }
         }
     } else {
@@ -64,12 +65,17 @@ pub(super) async fn gather(
         for path in &destination.identity {
             match load(path, passphrase.as_ref()) {
                 Ok(key) => found.push(Key::File(Arc::new(key)), format!("`{}`", path.display())),
-                // As `ssh` does: an encrypted key may be unlocked in the agent.
-                Err((error, Some(public))) if held.iter().any(|key| key.key_data() == public.key_data()) => {
-                    tracing::debug!(%error, "the SSH agent holds this key");
-                    found.push(Key::Agent(public), format!("`{}` of the SSH agent", path.display()));
-                }
-                Err((error, _)) => return Err(error),
+                Err(unusable) => match unusable.public {
+                    // As `ssh` does: an encrypted key may be unlocked in the agent.
+                    Some(public) if held.iter().any(|key| key.key_data() == public.key_data()) => {
+                        tracing::debug!(cause = unusable.cause, "the SSH agent holds this key");
+                        found.push(Key::Agent(public), format!("`{}` of the SSH agent", path.display()));
+                    }
+                    _ => {
+                        let Unusable { cause, help, .. } = *unusable;
+                        return Err(SshError::Identity { path: path.clone(), cause, help });
+                    }
+                },
             }
         }
     }
@@ -109,16 +115,15 @@ impl Identities {
     }
 
     /// One of the usual files: only what can be used, the rest is noted.
-    fn usual(&mut self, path: PathBuf, passphrase: &Option<Secret>) {
+    fn usual(&mut self, path: &Path, passphrase: Option<&Secret>) {
         if !path.exists() {
             return;
         }
-        match load(&path, passphrase.as_ref()) {
+        match load(path, passphrase) {
             Ok(key) => self.push(Key::File(Arc::new(key)), format!("`{}`", path.display())),
-            Err((SshError::Identity { cause, .. }, _)) => {
-                self.notes.push(format!("`{}` was left out: {cause}", path.display()));
+            Err(unusable) => {
+                self.notes.push(format!("`{}` was left out: {}", path.display(), unusable.cause));
             }
-            Err((error, _)) => self.notes.push(error.to_string()),
         }
     }
 
@@ -139,30 +144,37 @@ impl Identities {
     }
 }
 
-/// Reads a private key. The error comes with the public half where that can be read without the passphrase.
-fn load(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKey, (SshError, Option<PublicKey>)> {
-    let fault = |cause: String, help: String| SshError::Identity { path: path.to_owned(), cause, help };
+/// Why a private key cannot be used.
+struct Unusable {
+    cause: String,
+    help: String,
+    /// Its public half, where that can be read without the passphrase.
+    public: Option<PublicKey>,
+}
+
+/// Reads a private key.
+fn load(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKey, Box<Unusable>> {
     let shown = path.display();
-    let text = read_private(path).map_err(|(cause, help)| (fault(cause, help), None))?;
-    let public = KeyFile::from_openssh(text.as_str()).ok().map(|key| key.public_key().clone());
+    let text = read_private(path).map_err(|(cause, help)| Unusable { cause, help, public: None })?;
     russh::keys::decode_secret_key(&text, passphrase.map(Secret::expose)).map_err(|error| {
-        let error = match (error, passphrase) {
-            (russh::keys::Error::KeyIsEncrypted, None) => fault(
+        let (cause, help) = match (error, passphrase) {
+            (russh::keys::Error::KeyIsEncrypted, None) => (
                 "it is encrypted and no passphrase is given".to_owned(),
                 format!(
                     "load it with `ssh-add {shown}`, or say where its passphrase is with `ssh.passphrase`"
                 ),
             ),
-            (_, Some(_)) if text.contains("ENCRYPTED") || is_encrypted(&text) => fault(
+            (_, Some(_)) if text.contains("ENCRYPTED") || is_encrypted(&text) => (
                 "the passphrase does not open it".to_owned(),
                 format!("see that `ssh-keygen -y -f {shown}` takes the same passphrase"),
             ),
-            (error, _) => fault(
+            (error, _) => (
                 format!("it is no private key this version can read: {error}"),
                 format!("see what `ssh-keygen -y -f {shown}` says; ed25519, ECDSA and RSA keys can be used"),
             ),
         };
-        (error, public)
+        let public = KeyFile::from_openssh(text.as_str()).ok().map(|key| key.public_key().clone());
+        Box::new(Unusable { cause, help, public })
     })
 }
 

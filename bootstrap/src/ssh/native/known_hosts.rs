@@ -1,8 +1,8 @@
 //! Known-hosts files, and the judgement on a key a host shows.
 //!
-//! The format is that of `SSH_KNOWN_HOSTS FILE FORMAT` in `sshd(8)`. A file that is not there is empty; one that cannot
-//! be read stops the connection. A line that cannot be read can only make a host unknown, which is refused too, so it is
-//! passed over, as `ssh` does; a `@revoked` line that cannot be read stops the connection.
+//! The format is that of `SSH_KNOWN_HOSTS FILE FORMAT` in `sshd(8)`. A file that is not there is empty; one that
+//! cannot be read stops the connection. A line that cannot be read can only make a host unknown, which is refused too,
+//! so it is passed over, as `ssh` does; a `@revoked` line that cannot be read stops the connection.
 
 use std::io;
 use std::path::{Path, PathBuf};
