@@ -105,8 +105,11 @@ fn rules(host: &str, faults: &Faults) -> String {
         .iter()
         .map(|block| format!("meta l4proto {0} {0} dport {1}", block.protocol, block.port))
         .collect();
-    if faults.loss > 0 {
-        conditions.push(format!("numgen random mod 10000 < {}", faults.loss));
+    match faults.loss {
+        0 => {}
+        // nft refuses a comparison that is always true.
+        10_000.. => conditions = vec![String::new()],
+        loss => conditions.push(format!("numgen random mod 10000 < {loss}")),
     }
     let _ = writeln!(text, "table {table} {{");
     for (hook, directions) in
@@ -134,6 +137,16 @@ mod tests {
         for text in ["8472", "udp/", "icmp/1", "tcp/0", "tcp/70000"] {
             assert!(text.parse::<Block>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_dead_cable_drops_all_without_a_comparison() {
+        let rules = rules(
+            "w1",
+            &Faults { loss: 10_000, blocks: vec!["tcp/1".parse().unwrap()], ..Faults::default() },
+        );
+        assert!(rules.contains("iifname \"w1\"  drop"), "{rules}");
+        assert!(!rules.contains("numgen") && !rules.contains("tcp"), "{rules}");
     }
 
     #[test]

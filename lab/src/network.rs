@@ -27,11 +27,13 @@ pub(crate) fn make_bridge(record: &Record) -> Result<()> {
 pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> {
     let name = namespace::of_host(lab, host);
     let bridge_namespace = namespace::of_lab(lab);
-    remove(&name)?;
-    // The kernel takes a deleted namespace's links away a moment later; the name of our own end must be free at once.
-    if program::output(&["ip", "-n", &bridge_namespace, "link", "show", "dev", host], "")?.status.success() {
-        program::run(&["ip", "-n", &bridge_namespace, "link", "delete", "dev", host])?;
+    // First the link, then the namespace: the kernel would take the link away with the namespace, but later, and the name of
+    // our end must be free at once. There is none at a host's first boot.
+    let output = program::output(&["ip", "-n", &bridge_namespace, "link", "delete", "dev", host], "")?;
+    if !output.status.success() {
+        tracing::debug!(host, "no link of an earlier boot");
     }
+    remove(&name)?;
     program::run(&["ip", "netns", "add", &name])?;
     let [_, _, network, last] = address.octets();
     let gateway = Ipv4Addr::new(10, 66, network, 1);

@@ -60,7 +60,10 @@ pub(crate) fn supervise(places: &Places, lab: &str, host: &str) -> Result<()> {
     let result = loop {
         let status = match run_once(places, lab, host, number) {
             Ok(status) => status,
-            Err(error) => break Err(error),
+            Err(error) => {
+                log(&format!("boot {number} failed: {error}: {:?}", std::error::Error::source(&error)));
+                break Err(error);
+            }
         };
         log(&format!("boot {number} ended: {status}"));
         if status.code() != Some(REBOOT) {

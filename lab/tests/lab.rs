@@ -1,0 +1,11 @@
+//! The lab on this machine: needs root, systemd-nspawn and, the first time, Debian's packages for the base image.
+
+mod lab {
+    mod down;
+    mod faults;
+    mod fixture;
+    mod hosts;
+    mod network;
+    mod observer;
+    mod state;
+}

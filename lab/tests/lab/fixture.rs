@@ -1,0 +1,111 @@
+//! A lab for one test, removed at its end however it ends.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use garboard_lab::{Lab, Places, Shape};
+
+/// A lab that goes with the test.
+pub(super) struct TestLab {
+    pub(super) lab: Lab,
+    pub(super) places: Places,
+}
+
+impl TestLab {
+    /// Hosts `cp1`, `w1`, … of a lab that only this test has.
+    pub(super) fn up(name: &str, workers: usize) -> Self {
+        Self::up_with(name, workers, None)
+    }
+
+    pub(super) fn up_with(name: &str, workers: usize, mirror: Option<PathBuf>) -> Self {
+        let places = places();
+        // An earlier run may have been killed.
+        Lab::down(&places, name).expect("the remains of an earlier run go away");
+        let guard = Guard { places: places.clone(), name: name.into() };
+        let shape = Shape { control_planes: 1, workers };
+        let lab =
+            Lab::up(&places, name, shape, mirror, &|line| println!("{line}")).expect("the lab comes up");
+        std::mem::forget(guard);
+        Self { lab, places }
+    }
+
+    /// What a program on a host prints; it must succeed.
+    pub(super) fn says(&self, host: &str, argv: &[&str]) -> String {
+        let output = self.lab.exec(host, argv).expect("the host runs programs");
+        assert!(output.status.success(), "{argv:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+
+    /// Logs in as the inventory says and runs a command there.
+    pub(super) fn ssh(&self, host: &str, command: &str) -> Output {
+        let inventory = garboard_inventory::load(&self.lab.inventory()).expect("a valid inventory");
+        let host = inventory.hosts.iter().find(|one| one.name == host).expect("the host is in the inventory");
+        let proxy = host.ssh.proxy_command.as_ref().expect("a proxy command");
+        Command::new("ssh")
+            .args([
+                "-F",
+                "none",
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-o",
+                "LogLevel=ERROR",
+            ])
+            .args(["-o", "UserKnownHostsFile=/dev/null", "-o", &format!("ProxyCommand={proxy}")])
+            .arg("-i")
+            .arg(&host.ssh.identity[0])
+            .arg(format!("{}@{}", host.ssh.user, host.address))
+            .arg(command)
+            .output()
+            .expect("ssh runs")
+    }
+}
+
+impl Drop for TestLab {
+    fn drop(&mut self) {
+        down(&self.places, self.lab.name());
+    }
+}
+
+/// For the time in which there is no lab yet.
+struct Guard {
+    places: Places,
+    name: String,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        down(&self.places, &self.name);
+    }
+}
+
+fn down(places: &Places, name: &str) {
+    if let Err(error) = Lab::down(places, name)
+        && !std::thread::panicking()
+    {
+        panic!("the lab does not go away: {error}");
+    }
+}
+
+/// The user's own folders (the base image is kept there), and the example program in the CLI's place.
+pub(super) fn places() -> Places {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--package", "garboard-lab", "--example", "lab"])
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the example program does not build");
+        let own = std::env::current_exe().expect("this test has a path");
+        // target/PROFILE/deps/lab-HASH
+        own.ancestors().nth(2).expect("a profile's folder").join("examples/lab")
+    });
+    Places { program: program.clone(), ..Places::from_environment().expect("a home") }
+}
+
+/// Runs the program as a user does.
+pub(super) fn cli(arguments: &[&str]) -> Output {
+    Command::new(places().program).arg("lab").args(arguments).output().expect("the program runs")
+}
