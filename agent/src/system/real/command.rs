@@ -196,8 +196,8 @@ impl Streams {
         }
         stdout.read(&mut self.stdout);
         stderr.read(&mut self.stderr);
-        stdout.last_line();
-        stderr.last_line();
+        stdout.end_lines();
+        stderr.end_lines();
         Collected { stdout, stderr, timed_out }
     }
 }
@@ -256,6 +256,12 @@ impl Tail {
             // Nobody listens any more only when the caller's own code has failed.
             let _ = lines.send(text.trim_end_matches(['\n', '\r']).to_owned());
         }
+    }
+
+    /// The last line, and the end of all lines: whoever listens to them waits for that.
+    fn end_lines(&mut self) {
+        self.last_line();
+        self.lines = None;
     }
 
     fn text(mut self) -> String {
