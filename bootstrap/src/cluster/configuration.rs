@@ -51,8 +51,8 @@ impl Cluster {
 }
 
 fn parse(text: &str) -> Result<ClusterConfiguration, String> {
-    let document: Document =
-        serde_saphyr::from_str(text).map_err(|error| format!("a configuration that cannot be read: {error}"))?;
+    let document: Document = serde_saphyr::from_str(text)
+        .map_err(|error| format!("a configuration that cannot be read: {error}"))?;
     Ok(ClusterConfiguration {
         cluster_name: document.cluster_name,
         kubernetes_version: document.kubernetes_version,
