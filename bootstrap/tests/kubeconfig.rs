@@ -1,5 +1,7 @@
 //! The user's kubeconfig: our context in it, everything else as it was.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 

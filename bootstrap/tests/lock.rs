@@ -1,5 +1,7 @@
 //! `garboard.lock`: made, held to, extended, never moved.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 mod upstream_server;
 
 use std::collections::BTreeSet;
@@ -262,13 +264,12 @@ fn what_is_wrong_in_a_lock_is_named_with_its_place() {
         ("  pause:", "  pause: ["),
         ("kubernetes: v1.36.3\n", ""),
     ];
-    let mut told = String::new();
-    for (right, wrong) in faults {
+    let told = faults.map(|(right, wrong)| {
         let broken = SMALL.replacen(right, wrong, 1);
         assert_ne!(broken, SMALL);
-        let error = Lock::parse(Path::new("garboard.lock"), &broken).unwrap_err();
-        told.push_str(&format!("{error}\n"));
-    }
+        Lock::parse(Path::new("garboard.lock"), &broken).unwrap_err().to_string()
+    });
+    let told = told.join("\n");
     insta::assert_snapshot!(told);
 }
 

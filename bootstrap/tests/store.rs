@@ -1,5 +1,7 @@
 //! The store against an upstream that misbehaves as real ones do.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic too")]
+
 mod upstream_server;
 
 use std::path::Path;
@@ -26,6 +28,10 @@ fn open(folder: &Path, server: &Server, listener: Listener) -> Store {
 
 fn source() -> Source {
     Source::file(format!("https://{PLACE}"))
+}
+
+fn path() -> String {
+    format!("/{PLACE}")
 }
 
 /// Names of all files in the store.
@@ -63,10 +69,6 @@ impl Scene {
     async fn ensure(&self) -> Result<std::path::PathBuf, StoreError> {
         self.store.ensure(&source(), self.digest, Some(self.size)).await
     }
-
-    fn path(&self) -> String {
-        format!("/{PLACE}")
-    }
 }
 
 #[tokio::test]
@@ -93,7 +95,7 @@ async fn a_blob_that_is_there_is_not_asked_for_again() {
 #[tokio::test]
 async fn a_busy_server_is_given_the_time_it_asks_for() {
     let scene = scene().await;
-    scene.server.fail(&scene.path(), [Fault::Busy(1), Fault::Unavailable]);
+    scene.server.fail(&path(), [Fault::Busy(1), Fault::Unavailable]);
     let before = Instant::now();
     scene.ensure().await.unwrap();
     assert!(before.elapsed() >= Duration::from_secs(1));
@@ -103,7 +105,7 @@ async fn a_busy_server_is_given_the_time_it_asks_for() {
 #[tokio::test]
 async fn a_server_that_never_answers_well_is_given_up_with_its_reason() {
     let scene = scene().await;
-    scene.server.fail(&scene.path(), std::iter::repeat_n(Fault::Unavailable, 10));
+    scene.server.fail(&path(), std::iter::repeat_n(Fault::Unavailable, 10));
     let error = scene.ensure().await.unwrap_err();
     let StoreError::GaveUp { attempts: 4, url, cause } = &error else { panic!("{error:?}") };
     assert!(url.ends_with(PLACE), "{url}");
@@ -122,7 +124,7 @@ async fn a_missing_file_is_asked_for_once() {
 #[tokio::test]
 async fn a_broken_transfer_goes_on_where_it_broke() {
     let scene = scene().await;
-    scene.server.fail(&scene.path(), [Fault::Cut(500_000), Fault::Cut(100_000)]);
+    scene.server.fail(&path(), [Fault::Cut(500_000), Fault::Cut(100_000)]);
     let path = scene.ensure().await.unwrap();
     assert_eq!(fs_err::read(path).unwrap(), content());
     let ranges: Vec<_> = scene.server.asked().into_iter().map(|asked| asked.range).collect();
@@ -154,7 +156,7 @@ async fn a_damaged_remainder_of_a_killed_run_does_no_harm() {
         (vec![0_u8; 600_000], Some(Fault::IgnoreRange)),
     ] {
         let scene = scene().await;
-        scene.server.fail(&scene.path(), fault);
+        scene.server.fail(&path(), fault);
         fs_err::write(scene.folder.path().join("partial").join(scene.digest.hex()), remainder).unwrap();
         let path = scene.ensure().await.unwrap();
         assert_eq!(fs_err::read(path).unwrap(), content());
@@ -173,7 +175,7 @@ async fn a_remainder_of_unknown_size_is_settled_by_the_server() {
 #[tokio::test]
 async fn a_flipped_bit_on_the_way_is_refused_and_poisons_nothing() {
     let scene = scene().await;
-    scene.server.fail(&scene.path(), [Fault::Flip]);
+    scene.server.fail(&path(), [Fault::Flip]);
     let error = scene.ensure().await.unwrap_err();
     let StoreError::WrongDigest { url, expected, found } = &error else { panic!("{error:?}") };
     assert!(url.ends_with(PLACE));
@@ -187,7 +189,7 @@ async fn a_flipped_bit_on_the_way_is_refused_and_poisons_nothing() {
 async fn a_page_in_the_place_of_a_file_is_called_a_page() {
     for honest in [true, false] {
         let scene = scene().await;
-        scene.server.fail(&scene.path(), [Fault::Html { honest }]);
+        scene.server.fail(&path(), [Fault::Html { honest }]);
         let result = scene.store.ensure(&source(), scene.digest, None).await;
         assert!(matches!(result, Err(StoreError::Html { .. })), "{result:?}");
         assert!(files(scene.folder.path()).is_empty());
@@ -198,7 +200,7 @@ async fn a_page_in_the_place_of_a_file_is_called_a_page() {
 #[tokio::test]
 async fn a_file_cut_short_at_the_server_is_refused_with_both_sizes() {
     let scene = scene().await;
-    scene.server.fail(&scene.path(), [Fault::Short(1000)]);
+    scene.server.fail(&path(), [Fault::Short(1000)]);
     let error = scene.ensure().await.unwrap_err();
     assert!(matches!(error, StoreError::WrongSize { expected: 1_200_000, found: 1000, .. }), "{error:?}");
     assert!(files(scene.folder.path()).is_empty());

@@ -33,9 +33,9 @@ fn applied(object: &Value) -> Value {
     if let Some(map) = object.as_object_mut() {
         map.remove("status");
         if let Some(metadata) = map.get_mut("metadata").and_then(Value::as_object_mut) {
-            OWN_OF_THE_SERVER.iter().for_each(|key| drop(metadata.remove(*key)));
+            metadata.retain(|key, _| !OWN_OF_THE_SERVER.contains(&key.as_str()));
             if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-                COUNTERS.iter().for_each(|key| drop(annotations.remove(*key)));
+                annotations.retain(|key, _| !COUNTERS.contains(&key.as_str()));
             }
         }
     }

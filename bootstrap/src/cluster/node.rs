@@ -6,7 +6,7 @@ use std::time::Duration;
 use garboard_protocol::Change;
 use garboard_protocol::change::Field;
 use k8s_openapi::api::core::v1::Node;
-use kube::ResourceExt as _;
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use kube::runtime::watcher;
 use serde_json::json;
@@ -84,7 +84,7 @@ impl Cluster {
         let api = self.node_api();
         let asked = format!("read the node {node}");
         let found = ask(&asked, || api.get_opt(node)).await?;
-        Ok(label_changes(node, found.as_ref().map(|found| found.labels()), labels))
+        Ok(label_changes(node, found.as_ref().map(ResourceExt::labels), labels))
     }
 
     /// Gives a node these labels; others of it stay. What is right already is not written.

@@ -19,7 +19,7 @@ use super::{Cluster, FIELD_MANAGER};
 /// Longest life of a token.
 const LIFETIME: Duration = Duration::from_mins(15);
 /// Until the controller manager has signed the discovery document with a new token.
-const SIGNED: Duration = Duration::from_secs(60);
+const SIGNED: Duration = Duration::from_mins(1);
 /// The group kubeadm's own RBAC rules allow to join.
 const GROUP: &str = "system:bootstrappers:kubeadm:default-node-token";
 

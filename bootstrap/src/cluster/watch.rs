@@ -86,19 +86,17 @@ impl Cluster {
             }
             Ok(())
         };
-        match timeout(deadline, watching).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                if told.is_empty() {
-                    told.push("the API server gave no list".to_owned());
-                }
-                Err(ClusterError::Deadline {
-                    awaited: awaited.to_owned(),
-                    seconds: deadline.as_secs(),
-                    lacking: told,
-                })
-            }
+        if let Ok(ended) = timeout(deadline, watching).await {
+            return ended;
         }
+        if told.is_empty() {
+            told.push("the API server gave no list".to_owned());
+        }
+        Err(ClusterError::Deadline {
+            awaited: awaited.to_owned(),
+            seconds: deadline.as_secs(),
+            lacking: told,
+        })
     }
 }
 

@@ -129,7 +129,7 @@ impl Kubeconfig {
             };
             entries[at].1 = Tree::List(self.placed(items, entry));
         }
-        if self.becomes_current(old) {
+        if names_no_current(old) {
             let at = Tree::entry(&mut entries, "current-context");
             entries[at].1 = Tree::text(&self.name);
         }
@@ -165,15 +165,16 @@ impl Kubeconfig {
         for ((list, _), entry) in LISTS.iter().zip(&self.entries) {
             text = lines::put(&text, list, &self.name, entry)?;
         }
-        if self.becomes_current(old) {
+        if names_no_current(old) {
             text = lines::set(&text, "current-context", &self.name)?;
         }
         Some(text)
     }
+}
 
-    fn becomes_current(&self, old: &Tree) -> bool {
-        old.get("current-context").and_then(Tree::as_text).is_none_or(str::is_empty)
-    }
+/// Whether the document has no current context.
+fn names_no_current(old: &Tree) -> bool {
+    old.get("current-context").and_then(Tree::as_text).is_none_or(str::is_empty)
 }
 
 /// Reads a kubeconfig; an empty text is an empty document.

@@ -152,12 +152,11 @@ async fn pin_file(store: &Store, missing: &MissingFile) -> Result<FilePlatform, 
         Some(digest) => digest,
         None => published(store, &missing.pinned).await?,
     };
-    let size = match store.size(&source).await? {
-        Some(size) => size,
-        None => {
-            let path = store.ensure(&source, sha256, None).await?;
-            fs_err::metadata(&path).map_err(|cause| LockError::Read { path, cause })?.len()
-        }
+    let size = if let Some(size) = store.size(&source).await? {
+        size
+    } else {
+        let path = store.ensure(&source, sha256, None).await?;
+        fs_err::metadata(&path).map_err(|cause| LockError::Read { path, cause })?.len()
     };
     Ok(FilePlatform { url, size, sha256 })
 }

@@ -189,11 +189,11 @@ impl Server {
             return plain(307, &[("location", location)], "");
         }
         let Some(content) = state.content.get(&path).cloned() else { return plain(404, &[], "not found") };
-        serve(request.method(), content, range.as_deref(), fault.as_ref())
+        serve(request.method(), &content, range.as_deref(), fault.as_ref())
     }
 }
 
-fn serve(method: &Method, content: Bytes, range: Option<&str>, fault: Option<&Fault>) -> Response<Body> {
+fn serve(method: &Method, content: &Bytes, range: Option<&str>, fault: Option<&Fault>) -> Response<Body> {
     let mut content = content.to_vec();
     match fault {
         Some(Fault::Flip) => content[3] ^= 4,
