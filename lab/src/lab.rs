@@ -11,8 +11,8 @@ use crate::places::run_folder;
 use crate::record::{HostRecord, Record, Role, Shape};
 use crate::supervisor::OFF;
 use crate::{
-    Error, Places, Result, base, exec, host, inventory, machine_settings, mirror_service, missing_packages,
-    network, remains,
+    Error, Places, Result, base, exec, host, inventory, limits, machine_settings, mirror_service,
+    missing_packages, network, remains,
 };
 
 /// A lab that exists.
@@ -99,7 +99,10 @@ impl Lab {
                 ),
             });
         }
-        record.grow(shape);
+        let added = record.grow(shape);
+        if let Some(warning) = limits::warning(&added)? {
+            progress(&warning);
+        }
         if let Some(mirror) = mirror {
             record.mirror = Some(std::path::absolute(mirror)?);
         }

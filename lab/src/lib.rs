@@ -20,6 +20,7 @@ mod host;
 mod inventory;
 mod lab;
 mod leader;
+mod limits;
 mod lock;
 mod machine_settings;
 mod mirror_service;

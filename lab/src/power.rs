@@ -2,21 +2,18 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-
 use crate::leader::Boot;
-use crate::process::wait_readable;
+use crate::process::look_again_after;
 use crate::supervisor::{LOCK, OFF};
 use crate::{Error, Lab, Result, connect, lock::Lock, program, supervisor};
 
 /// A host that boots is ready within this time.
 pub(crate) const BOOT_DEADLINE: Duration = Duration::from_secs(90);
-/// A supervisor that crashed says nothing; this is how often we look whether it is there.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often a booting host is looked at. Not by inotify: the machine has few instances, and the hosts need them.
+const LOOK: Duration = Duration::from_millis(25);
 
 impl Lab {
     /// Switches hosts on and waits until sshd answers on each; one that is on already is only waited for.
@@ -110,11 +107,6 @@ impl Lab {
         mut supervisor: Option<&mut std::process::Child>,
     ) -> Result<()> {
         let folder = self.places.host(self.name(), host);
-        let events = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
-            .map_err(Error::system("watch a host's folder"))?;
-        events
-            .add_watch(&folder, AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE)
-            .map_err(Error::system(format!("watch `{}`", folder.display())))?;
         loop {
             match Boot::read(&folder)? {
                 Some(boot) if boot.ready && boot.number >= number => break,
@@ -130,9 +122,7 @@ impl Lab {
             if Instant::now() > deadline {
                 return Err(self.deadline(host, "boot", BOOT_DEADLINE));
             }
-            if wait_readable(events.as_fd(), LOOK) {
-                let _ = events.read_events();
-            }
+            look_again_after(LOOK);
         }
         self.greet(host, deadline)
     }

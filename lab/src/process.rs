@@ -68,6 +68,13 @@ pub(crate) fn wait_readable(descriptor: std::os::fd::BorrowedFd<'_>, time: Durat
     }
 }
 
+/// Lets a moment pass before something that tells nobody of its changes is looked at again; the caller has a deadline.
+pub(crate) fn look_again_after(time: Duration) {
+    let milliseconds = u16::try_from(time.as_millis()).unwrap_or(u16::MAX);
+    // Ends early on a signal, which does no harm.
+    let _ = poll(&mut [], PollTimeout::from(milliseconds));
+}
+
 /// All processes of the machine.
 pub(crate) fn all() -> Vec<i32> {
     let Ok(entries) = fs_err::read_dir("/proc") else { return Vec::new() };

@@ -41,6 +41,9 @@ pub enum Command {
         /// Serve this upstream mirror, and use its lock, until `lab down`
         #[arg(long, value_name = "DIR")]
         mirror: Option<PathBuf>,
+        /// Raise the limits of this machine's kernel that hosts share, until the last lab is gone
+        #[arg(long)]
+        raise_limits: bool,
     },
     /// Remove a lab with all that belongs to it, also after a crash
     Down {

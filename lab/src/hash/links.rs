@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Fact;
+use crate::process::look_again_after;
 use crate::{Error, Result, program};
 
 /// Duplicate address detection of IPv6 takes a second or two after a link came up; routes appear with its end.
 const SETTLED: Duration = Duration::from_secs(5);
+/// How often we look whether it has ended.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// One fact a link, address, route and rule. The calling thread is inside the host's network namespace.
 pub(super) fn read() -> Result<Vec<Fact>> {
@@ -49,14 +52,11 @@ pub(super) fn read() -> Result<Vec<Fact>> {
 /// Waits while an address is tentative.
 fn wait_settled() -> Result<()> {
     let deadline = Instant::now() + SETTLED;
-    // `ip monitor` would tell each end of a detection, and is what we wait for; it ends by itself on nothing, so it gets a limit.
     while list(&["-6", "address", "show", "tentative"])?.iter().any(|link| link["addr_info"].is_array()) {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if Instant::now() > deadline {
             break;
         }
-        let seconds = format!("{}", left.as_secs_f32().min(0.2));
-        program::output(&["timeout", &seconds, "ip", "monitor", "address"], "")?;
+        look_again_after(LOOK);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::record::Handle;
 use crate::hash::Tree;
-use crate::{Error, Result};
+use crate::{Result, limits};
 
 /// The folders of a host by their handles. Each knows its parent, so that a rename moves all below it.
 #[derive(Default)]
@@ -26,8 +26,7 @@ impl Folders {
     pub(super) fn of(root: &Path, trees: &[&Tree]) -> Result<Self> {
         // To be told a folder's handle by the kernel in a way that needs no unsafe call: a watch on the folder, which is
         // listed with its handle in /proc/self/fdinfo.
-        let watches =
-            Inotify::init(InitFlags::IN_CLOEXEC).map_err(Error::system("list the host's folders"))?;
+        let watches = Inotify::init(InitFlags::IN_CLOEXEC).map_err(limits::of_inotify)?;
         let mut paths = HashMap::new();
         for tree in trees {
             for (path, real) in tree.folders(root) {
