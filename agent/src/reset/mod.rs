@@ -23,6 +23,7 @@ mod verify;
 
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use garboard_protocol::event::Body;
@@ -217,6 +218,7 @@ impl Work<'_> {
                     Vec::new()
                 }
             };
+            let mut folders = Vec::new();
             for thing in owned {
                 match thing {
                     Owned::Data(path) if !delete_data => {
@@ -234,10 +236,30 @@ impl Work<'_> {
                     Owned::Path(path) if work.before.truncated.contains(path) => {
                         work.note("path", path, "held too much before to tell what of it is new");
                     }
+                    // When nothing is mounted or in use there any more.
+                    Owned::Path(_) | Owned::Data(_) => folders.push(thing),
                     thing => work.remove_one(thing, &tables),
                 }
             }
+            work.remove_folders(&folders);
         });
+    }
+
+    /// Removes folders side by side: the runtime's images and snapshots take longer than all the rest.
+    fn remove_folders(&mut self, folders: &[&Owned]) {
+        let (before, system) = (&self.before, self.system);
+        let results: Vec<_> = thread::scope(|scope| {
+            let remove = |owned: &Owned| owned::remove(owned, before, &[], system);
+            let workers: Vec<_> =
+                folders.iter().map(|owned| (*owned, scope.spawn(move || remove(owned)))).collect();
+            workers.into_iter().map(|(owned, worker)| (owned, worker.join())).collect()
+        });
+        for (owned, result) in results {
+            match result {
+                Ok(result) => self.removed(owned, result),
+                Err(_) => self.fail("owned", &subject(owned), "the thread that removed it died"),
+            }
+        }
     }
 
     fn reload(&mut self, entries: &[Entry]) {
@@ -272,12 +294,14 @@ impl Work<'_> {
     }
 
     fn remove_one(&mut self, owned: &Owned, tables: &[String]) {
-        match owned::remove(owned, &self.before, tables, self.system) {
+        let result = owned::remove(owned, &self.before, tables, self.system);
+        self.removed(owned, result);
+    }
+
+    fn removed(&mut self, owned: &Owned, result: Result<u64, StepError>) {
+        match result {
             Ok(count) => self.report.restored += count,
-            Err(error) => {
-                let subject = serde_json::to_string(owned).unwrap_or_default();
-                self.failed("owned", &subject, &error);
-            }
+            Err(error) => self.failed("owned", &subject(owned), &error),
         }
     }
 
@@ -303,6 +327,11 @@ impl Work<'_> {
     fn note(&mut self, kind: &str, subject: &str, detail: &str) {
         self.report.kept.push(leftover(kind, subject, detail));
     }
+}
+
+/// An owned thing as its playbook writes it.
+fn subject(owned: &Owned) -> String {
+    serde_json::to_string(owned).unwrap_or_default()
 }
 
 fn leftover(kind: &str, subject: &str, detail: &str) -> Leftover {

@@ -224,7 +224,8 @@ fn restore_unit(name: &str, enabled: &str, active: bool, system: &dyn System) ->
         _ => None,
     };
     if let Some(verb) = verb {
-        system.run(&Command::new("systemctl", [verb, "--", name]).timeout(JOB))?;
+        // Without its own reload of systemd: one follows when all is restored.
+        system.run(&Command::new("systemctl", [verb, "--no-reload", "--", name]).timeout(JOB))?;
     }
     if active && !is_running(&now) {
         system.run(&Command::new("systemctl", ["start", "--", name]).timeout(JOB))?;

@@ -43,8 +43,15 @@ const KUBEADM_FILES: [&str; 9] = [
     "scheduler.conf",
 ];
 
-/// What an earlier membership leaves for CNI: leases and caches of pods that are gone, another pod subnet.
-const NETWORK_STATE: [&str; 3] = ["/var/lib/cni", "/run/flannel", "/etc/cni/net.d/10-flannel.conflist"];
+/// What an earlier membership leaves besides: leases and caches of pods that are gone, another pod subnet, and logs by which
+/// the kubelet would count restarts of pods it never started (kubeadm issue 2712).
+const LEFT_BEHIND: [&str; 5] = [
+    "/var/lib/cni",
+    "/run/flannel",
+    "/etc/cni/net.d/10-flannel.conflist",
+    "/var/log/pods",
+    "/var/log/containers",
+];
 
 /// Our own note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +168,7 @@ pub(super) fn clear(context: &Context<'_>) -> Result<(), StepError> {
             _ => {}
         }
     }
-    for path in NETWORK_STATE {
+    for path in LEFT_BEHIND {
         tree::remove(path, system)?;
     }
     Ok(())

@@ -135,7 +135,11 @@ impl Kind for Unit {
         }
         let differs = |field| changes.iter().any(|change| change.field == field);
         if differs(Field::Enabled) {
-            systemctl(&[if self.enabled { "enable" } else { "disable" }, &self.name], context)?;
+            // What is started at boot needs no reload of systemd now; one takes as long as all else of this step.
+            systemctl(
+                &[if self.enabled { "enable" } else { "disable" }, "--no-reload", "--", &self.name],
+                context,
+            )?;
         }
         if differs(Field::Restart) {
             job(self, "restart", context)?;
