@@ -1,0 +1,68 @@
+//! A bad inventory ends the command before it talks to anybody.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The product, at work on an inventory whose only way to its host leaves a trace.
+fn up(folder: &Path, inventory: &str) -> Output {
+    let path = folder.join("garboard.yaml");
+    fs_err::write(&path, inventory).unwrap();
+    Command::new(assert_cmd::cargo::cargo_bin!("garboard"))
+        .args(["--output", "json", "--inventory"])
+        .arg(path)
+        .arg("up")
+        .env("HOME", folder)
+        .env("XDG_STATE_HOME", folder.join("state"))
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .output()
+        .unwrap()
+}
+
+/// An inventory with these lines under `cluster`; the connection is a program that notes that it ran.
+fn inventory(cluster: &str, folder: &Path) -> String {
+    format!(
+        "cluster:\n  name: here\n{cluster}\nssh:\n  user: root\n  identity: {}\n  proxy_command: touch {}\n\
+         hosts:\n  cp1: {{ address: 192.0.2.1, role: control_plane }}\n",
+        identity(folder).display(),
+        trace(folder).display()
+    )
+}
+
+/// A login key: without one no connection is tried.
+fn identity(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("identity");
+    let made =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status().unwrap();
+    assert!(made.success());
+    path
+}
+
+fn trace(folder: &Path) -> std::path::PathBuf {
+    folder.join("connected")
+}
+
+#[test]
+fn every_fault_of_a_file_is_reported_with_its_place_and_nobody_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let faulty =
+        "  kubernetes: v1.30.0\n  pod_cidr: 10.96.0.0/16\n  servce_cidr: 10.96.0.0/12\n  name: again";
+    let output = up(folder.path(), &inventory(faulty, folder.path()));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    // Version, unknown key with a suggestion, a key given twice: each at its line.
+    for words in
+        ["v1.30.0", "servce_cidr", "service_cidr", "garboard.yaml:3", "garboard.yaml:5", "garboard.yaml:6"]
+    {
+        assert!(said.contains(words), "`{words}` is not in:\n{said}");
+    }
+    assert!(!trace(folder.path()).exists(), "a connection was made");
+}
+
+#[test]
+fn a_good_inventory_makes_the_connection_that_a_bad_one_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = up(folder.path(), &inventory("  kubernetes: v1.36.3", folder.path()));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(trace(folder.path()).exists(), "no connection was made: {said}");
+}
