@@ -66,7 +66,8 @@ fn the_earlier_value_and_the_intent_are_there_before_the_change() {
     let fake = bare();
     run_all(&fake, &plan()[..1]).unwrap();
     let changes = fake.changes();
-    let position = |call: &str| changes.iter().position(|other| other == call).unwrap_or_else(|| panic!("{call}"));
+    let position =
+        |call: &str| changes.iter().position(|other| other == call).unwrap_or_else(|| panic!("{call}"));
     let order = [
         position("write /var/lib/garboard/snapshot.json"),
         position("write /var/lib/garboard/owned.json"),
@@ -151,8 +152,7 @@ fn a_struck_entry_is_gone_and_the_others_stay() {
     fake.put("/etc/.motd.garboard-new", b"half", 0o600);
     let kept = Baseline::load(host(&fake).system, &Layout::host()).unwrap();
     kept.strike("path /etc/motd").unwrap();
-    let rest: Vec<Entry> =
-        before.into_iter().filter(|entry| entry.subject() != "path /etc/motd").collect();
+    let rest: Vec<Entry> = before.into_iter().filter(|entry| entry.subject() != "path /etc/motd").collect();
     assert_eq!(baseline(&fake), rest);
     assert_eq!(fake.content("/etc/.motd.garboard-new"), None);
 }

@@ -59,7 +59,9 @@ async fn a_transfer_resumes_at_the_chunk_with_the_next_connection_and_with_the_n
     let mut client = next.client(None).await;
     assert_eq!(announce(&mut client, 2, vec![name]).await, [(name, 6 * PIECE as u64)]);
     client.send_blob(name.digest, &program, 6 * PIECE, PIECE).await;
-    assert!(matches!(client.next().await.unwrap().body, Body::BlobStored { digest } if digest == name.digest));
+    assert!(
+        matches!(client.next().await.unwrap().body, Body::BlobStored { digest } if digest == name.digest)
+    );
     let path = next.layout.complete_blobs().join(name.digest.hex());
     assert_eq!(fs_err::read(path).unwrap(), program);
 }
@@ -74,7 +76,9 @@ async fn a_wrong_blob_is_thrown_away_and_may_come_again() {
     let mut client = lab.client(None).await;
     announce(&mut client, 2, vec![name]).await;
     client.send_blob(name.digest, &flipped, 0, PIECE).await;
-    let Body::BlobRefused { digest, found } = client.next().await.unwrap().body else { panic!("it was taken") };
+    let Body::BlobRefused { digest, found } = client.next().await.unwrap().body else {
+        panic!("it was taken")
+    };
     assert_eq!((digest, found), (name.digest, blob(&flipped).digest));
     assert_eq!(announce(&mut client, 3, vec![name]).await, [(name, 0)]);
     client.send_blob(name.digest, &program, 0, PIECE).await;

@@ -1,7 +1,7 @@
 //! The executor over in-memory streams: what it does for a client, and without one.
 
-use bytes::Bytes;
 use crate::client::{Client, Lab, agent};
+use bytes::Bytes;
 use garboard_protocol::event::{Body, Failure, FailureKind};
 use garboard_protocol::request::{self, FactsQuery};
 use garboard_protocol::{Digest, Frame, StepId};
@@ -108,7 +108,9 @@ async fn a_failed_step_ends_its_request_and_cancels_what_waits() {
     let lab = Lab::new();
     fs_err::create_dir_all(lab.path("file1/x")).unwrap();
     let mut client = lab.client(None).await;
-    client.send(2, request::Body::Queue { steps: vec![lab.held(9), lab.file(1, "no"), lab.file(2, "no")] }).await;
+    client
+        .send(2, request::Body::Queue { steps: vec![lab.held(9), lab.file(1, "no"), lab.file(2, "no")] })
+        .await;
     client.until_started(9).await;
     client.send(3, request::Body::Queue { steps: vec![lab.file(3, "no")] }).await;
     lab.release(9).await;
