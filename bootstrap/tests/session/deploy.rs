@@ -127,7 +127,7 @@ async fn what_a_login_prints_first_is_passed_over() {
 async fn an_agent_damaged_on_the_host_is_not_run_but_sent_again() {
     let host = Host::new().await;
     let agents = [agent()];
-    drop(host.deploy(&agents).await.unwrap());
+    runs(host.deploy(&agents).await.unwrap()).await;
     let path = host.agents().join(format!("agent-{}", agents[0].digest.hex()));
     let mut content = script();
     content[11] ^= 1;
