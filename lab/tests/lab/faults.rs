@@ -11,8 +11,13 @@ use super::fixture::TestLab;
 fn a_blocked_port_is_blocked_until_it_is_cleared_and_over_a_reboot() {
     let test = TestLab::up("t-block", 1);
     let address = test.lab.host("w1").unwrap().address;
-    let serve =
-        || test.says("w1", &["systemd-run", "--quiet", "systemd-socket-activate", "--listen=7777", "cat"]);
+    let serve = || {
+        test.says(
+            "w1",
+            &["systemd-run", "--quiet", "systemd-socket-activate", "--accept", "--listen=7777", "cat"],
+        );
+        test.says("w1", &["timeout", "5", "sh", "-c", "until ss -tln | grep -q :7777; do :; done"]);
+    };
     let reach = format!("exec 3<>/dev/tcp/{address}/7777");
     let from_cp1 = || test.lab.exec("cp1", &["timeout", "1", "bash", "-c", &reach]).unwrap().status.success();
     let from_bridge =
