@@ -12,7 +12,9 @@ use crate::steps::StepError;
 pub fn failure(error: &StepError, step: Option<StepId>) -> Failure {
     let (kind, help) = match error {
         StepError::NeedsPerson { help, .. } => (FailureKind::NeedsPerson, Some(help.clone())),
-        StepError::Failed { help, .. } => (FailureKind::Step, help.clone()),
+        StepError::Failed { help, .. } | StepError::Explained { help, .. } => {
+            (FailureKind::Step, help.clone())
+        }
         StepError::File { .. } | StepError::Command(_) => (FailureKind::Step, None),
     };
     let causes = sources(error).map(ToString::to_string).collect();

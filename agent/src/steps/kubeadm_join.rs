@@ -84,7 +84,7 @@ fn join(step: &KubeadmJoin, config: &Secret, context: &Context<'_>) -> Result<()
     let timeout = Duration::from_secs(step.timeout_seconds);
     loop {
         match kubeadm::run("join", &[], config, timeout, context) {
-            Err(StepError::Failed { message, .. })
+            Err(StepError::Explained { message, .. })
                 if message.contains("already exists in the cluster") && begun.elapsed() < STALE_NODE =>
             {
                 (context.progress)(&format!(

@@ -53,6 +53,17 @@ pub enum StepError {
         /// What to do about it.
         help: Option<String>,
     },
+    /// A program failed; what it and others said tells why.
+    #[error("{message}")]
+    Explained {
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        help: Option<String>,
+        /// Ends of outputs and logs, the most telling first.
+        #[source]
+        evidence: Evidence,
+    },
     /// Only a person can decide (exit 5).
     #[error("{message}")]
     NeedsPerson {
@@ -61,6 +72,23 @@ pub enum StepError {
         /// The way out.
         help: String,
     },
+}
+
+/// What programs said, as causes of an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Evidence {
+    text: String,
+    #[source]
+    next: Option<Box<Evidence>>,
+}
+
+impl Evidence {
+    /// One cause for each text, in their order.
+    pub fn of<const COUNT: usize>(texts: [String; COUNT]) -> Self {
+        let chain = texts.into_iter().rev().fold(None, |next, text| Some(Box::new(Self { text, next })));
+        chain.map_or_else(|| Self { text: String::new(), next: None }, |first| *first)
+    }
 }
 
 /// What `probe` may use.

@@ -8,7 +8,7 @@ use garboard_protocol::change::{Change, Field};
 use garboard_protocol::step::{Outputs, Unit};
 
 use super::path::failed;
-use super::{Context, Entry, Kind, ProbeContext, StepError, file};
+use super::{Context, Entry, Evidence, Kind, ProbeContext, StepError, file};
 use crate::system::{Command, CommandError, Look};
 
 /// Longest a unit may take to start or stop: systemd's own limit is 90 s.
@@ -185,13 +185,13 @@ fn job(unit: &Unit, verb: &str, context: &Context<'_>) -> Result<(), StepError> 
     match context.system.run(&Command::new("systemctl", [verb, "--", &unit.name]).timeout(JOB)) {
         Ok(_) => Ok(()),
         Err(error @ CommandError::Start { .. }) => Err(error.into()),
-        Err(_) => Err(StepError::Failed {
-            message: format!(
-                "`systemctl {verb} {}` failed; the end of its log:\n{}",
-                unit.name,
-                last_log_lines(&unit.name, context.system.look())
-            ),
+        Err(error) => Err(StepError::Explained {
+            message: format!("`systemctl {verb} {}` failed", unit.name),
             help: Some(format!("on the host: `systemctl status {0}`, `journalctl -u {0}`", unit.name)),
+            evidence: Evidence::of([
+                format!("the end of its log:\n{}", last_log_lines(&unit.name, context.system.look())),
+                error.to_string(),
+            ]),
         }),
     }
 }
