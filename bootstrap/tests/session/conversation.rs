@@ -249,16 +249,23 @@ async fn the_last_clone_dropped_cuts_the_stream() {
 async fn events_of_an_earlier_session_are_set_apart() {
     let session = open(BUFFER, |mut agent| async move {
         agent.welcome().await;
-        agent.tell(Event { number: 8, request: 1, body: Body::Done }).await;
         let request = agent.request().await;
+        // An earlier session counted its requests as this one does; its failures are not ours.
+        for earlier in 1..=20 {
+            let body = Body::Failed(failure(FailureKind::Step, "earlier"));
+            agent.tell(Event { number: earlier, request: earlier, body }).await;
+        }
         agent.say(request.id, Body::Done).await;
         agent.next().await;
     })
     .await
     .unwrap();
     session.owns(vec![]).await.unwrap();
-    let replayed = session.replayed().unwrap().recv().await.unwrap();
-    assert_eq!((replayed.number, session.seen()), (8, Some(8)));
+    let mut replayed = session.replayed().unwrap();
+    for number in 1..=20 {
+        assert_eq!(replayed.recv().await.unwrap().number, number);
+    }
+    assert_eq!(session.seen(), Some(20));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! SSH against a real sshd.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use garboard::problem::Exit;
@@ -218,11 +218,11 @@ async fn a_key_others_can_read_is_refused() {
 async fn the_ssh_agent_logs_in_where_no_key_is_named_or_the_named_one_is_locked() {
     let sshd = Sshd::start(&["ed25519"]);
     let socket = sshd.path("agent.sock");
-    let mut agent =
-        Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::piped()).spawn().unwrap();
+    let spawned = Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::piped()).spawn();
+    let mut agent = Killed(spawned.unwrap());
     // It tells its socket once it listens there.
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(agent.stdout.take().unwrap()), &mut line)
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(agent.0.stdout.take().unwrap()), &mut line)
         .unwrap();
     let key = sshd.path("id_rsa");
     generate(&key, "rsa", "");
@@ -238,8 +238,7 @@ async fn the_ssh_agent_logs_in_where_no_key_is_named_or_the_named_one_is_locked(
         let connection = transport.connect(&Target { identity, ..sshd.target() }).await.unwrap();
         assert_eq!(says(&*connection, "echo in").await, "in\n");
     }
-    agent.kill().unwrap();
-    agent.wait().unwrap();
+    drop(agent);
 
     // Gone: nothing to log in with, and it says why.
     let error = refused(&transport, &Target { identity: vec![], ..sshd.target() }).await;
@@ -336,6 +335,16 @@ async fn large_transfers_in_both_directions_arrive_whole_and_never_stall() {
     assert_eq!(Digest::of(&arrived).hex(), digest);
     println!("64 MiB there and back in {:?}", before.elapsed());
     assert!(connection.bytes_sent() > BYTES as u64);
+}
+
+/// Ends with the test, also with a failing one.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
 }
 
 fn is_there(process: i32) -> bool {
