@@ -58,10 +58,9 @@ pub enum Command {
     },
     /// Run a program on a host, not through SSH
     Exec {
-        /// The lab's name
-        name: String,
-        /// The host
-        host: String,
+        /// Which host
+        #[command(flatten)]
+        target: Target,
         /// The program and its arguments
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -83,33 +82,29 @@ pub enum Command {
     },
     /// Reboot a host from inside, and wait for it
     Reboot {
-        /// The lab's name
-        name: String,
-        /// The host
-        host: String,
+        /// Which host
+        #[command(flatten)]
+        target: Target,
     },
     /// Cut a host's power; it stays off
     PowerCut {
-        /// The lab's name
-        name: String,
-        /// The host
-        host: String,
+        /// Which host
+        #[command(flatten)]
+        target: Target,
     },
     /// Switch a host on again
     PowerOn {
-        /// The lab's name
-        name: String,
-        /// The host
-        host: String,
+        /// Which host
+        #[command(flatten)]
+        target: Target,
     },
     /// Give a host's network faults, in place of those it has
     Net(Net),
     /// Print the digest of a host's state
     Hash {
-        /// The lab's name
-        name: String,
-        /// The host
-        host: String,
+        /// Which host
+        #[command(flatten)]
+        target: Target,
         /// Print what went into it instead, one fact a line
         #[arg(long)]
         list: bool,
@@ -181,6 +176,26 @@ pub enum Command {
     },
 }
 
+/// A host, and the lab it is in.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// The host; before it the lab's name, where that is not `lab`
+    #[arg(value_name = "[NAME] HOST", num_args = 1..=2, required = true)]
+    words: Vec<String>,
+}
+
+impl Target {
+    /// The lab's name and the host's.
+    pub fn names(&self) -> (&str, &str) {
+        match self.words.as_slice() {
+            [host] => ("lab", host),
+            [name, host, ..] => (name, host),
+            // The parser asks for one at least.
+            [] => ("lab", ""),
+        }
+    }
+}
+
 /// A number of hosts: what one machine can be asked for.
 fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -192,10 +207,9 @@ fn count(text: &str) -> Result<usize, String> {
 /// Faults of a host's network.
 #[derive(Debug, Args)]
 pub struct Net {
-    /// The lab's name
-    pub name: String,
-    /// The host
-    pub host: String,
+    /// Which host
+    #[command(flatten)]
+    pub target: Target,
     /// Lose so many of the frames, in both directions
     #[arg(long, value_name = "PERCENT", value_parser = super::fault::parse_loss)]
     pub loss: Option<u16>,

@@ -12,7 +12,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub use arguments::{Command, Lab, OutputFormat};
+pub use arguments::{Command, Lab, OutputFormat, Target};
 
 use crate::{Places, Result, Shape};
 
@@ -44,17 +44,30 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
         Command::Down { name } => crate::Lab::down(places, &name)?,
         Command::Status { name: Some(name) } => print::summary(&open(&name)?.summary()?, output)?,
         Command::Status { name: None } => print::all(places, output)?,
-        Command::Exec { name, host, command } => {
-            let error = crate::exec::on_host(&open(&name)?, &host, &command)?.exec();
+        Command::Exec { target, command } => {
+            let (lab, host) = target_of(places, &target)?;
+            let error = crate::exec::on_host(&lab, host, &command)?.exec();
             return Err(error.into());
         }
         Command::Run { name, command } => match crate::exec::run(&open(&name)?, &command)? {},
         Command::Traffic { name } => return traffic::run(&open(&name)?, output),
-        Command::Reboot { name, host } => open(&name)?.reboot(&host)?,
-        Command::PowerCut { name, host } => open(&name)?.power_cut(&host)?,
-        Command::PowerOn { name, host } => open(&name)?.power_on(&[host])?,
-        Command::Net(net) => open(&net.name)?.net(&net.host, &fault::from_arguments(&net))?,
-        Command::Hash { name, host, list } => print::state(&open(&name)?.state(&host)?, list, output)?,
+        Command::Reboot { target } => {
+            target_of(places, &target).and_then(|(lab, host)| lab.reboot(host))?;
+        }
+        Command::PowerCut { target } => {
+            target_of(places, &target).and_then(|(lab, host)| lab.power_cut(host))?;
+        }
+        Command::PowerOn { target } => {
+            target_of(places, &target).and_then(|(lab, host)| lab.power_on(&[host.to_owned()]))?;
+        }
+        Command::Net(net) => {
+            target_of(places, &net.target)
+                .and_then(|(lab, host)| lab.net(host, &fault::from_arguments(&net)))?;
+        }
+        Command::Hash { target, list } => {
+            let (lab, host) = target_of(places, &target)?;
+            print::state(&lab.state(host)?, list, output)?;
+        }
         Command::Observe { name, host, seconds_limit, until_stdin_closes } => {
             observe::observe(&open(&name)?, &host, Duration::from_secs(seconds_limit), until_stdin_closes)?;
         }
@@ -71,6 +84,11 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
         Command::Serve { name } => crate::mirror_service::serve(places, &name)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn target_of<'a>(places: &Places, target: &'a Target) -> Result<(crate::Lab, &'a str)> {
+    let (lab, host) = target.names();
+    Ok((crate::Lab::open(places, lab)?, host))
 }
 
 fn progress(line: &str) {
