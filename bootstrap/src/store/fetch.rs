@@ -14,7 +14,7 @@ use oci_client::secrets::RegistryAuth;
 use oci_client::{Reference, RegistryOperation};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, Url};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::error::StoreError;
 use super::progress::{Listener, Progress};
@@ -31,8 +31,8 @@ const DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Asks upstream.
 pub(super) struct Fetcher {
-    http: reqwest::Client,
-    registries: oci_client::Client,
+    /// Made when first needed: reading the OS' trust roots takes longer than a whole run that fetches nothing.
+    clients: OnceCell<Clients>,
     /// By registry and repository; `None`: it asks for no token.
     tokens: Mutex<HashMap<String, Option<String>>>,
     upstream: Upstream,
@@ -40,12 +40,13 @@ pub(super) struct Fetcher {
     pub(super) listener: Listener,
 }
 
-impl Fetcher {
-    pub(super) fn new(
-        upstream: Upstream,
-        patience: Patience,
-        listener: Listener,
-    ) -> Result<Self, StoreError> {
+struct Clients {
+    http: reqwest::Client,
+    registries: oci_client::Client,
+}
+
+impl Clients {
+    fn new(upstream: &Upstream) -> Result<Self, StoreError> {
         // Both HTTP clients take the process's TLS provider; a second call finds it set, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let user_agent = concat!("garboard/", env!("CARGO_PKG_VERSION"));
@@ -68,7 +69,17 @@ impl Fetcher {
             ..ClientConfig::default()
         })
         .map_err(|error| StoreError::Client(Arc::new(error)))?;
-        Ok(Self { http, registries, tokens: Mutex::default(), upstream, patience, listener })
+        Ok(Self { http, registries })
+    }
+}
+
+impl Fetcher {
+    pub(super) fn new(upstream: Upstream, patience: Patience, listener: Listener) -> Self {
+        Self { clients: OnceCell::new(), tokens: Mutex::default(), upstream, patience, listener }
+    }
+
+    async fn clients(&self) -> Result<&Clients, StoreError> {
+        self.clients.get_or_try_init(|| async { Clients::new(&self.upstream) }).await
     }
 
     /// Where `source` is asked for, for errors.
@@ -85,13 +96,14 @@ impl Fetcher {
         offset: u64,
     ) -> Result<Response, Failure> {
         let first = self.url(source)?;
+        let http = &self.clients().await?.http;
         let token = match source.image() {
             Some(image) => self.token(image).await?,
             None => None,
         };
         let mut url = first.clone();
         for _ in 0..=REDIRECTS {
-            let mut request = self.http.request(method.clone(), url.clone()).header(ACCEPT, source.accept());
+            let mut request = http.request(method.clone(), url.clone()).header(ACCEPT, source.accept());
             // The token is the registry's. A host the content is redirected to must not see it, and S3 and its kin
             // refuse a signed URL that comes with one.
             let registry = url.origin() == first.origin() && url.path().starts_with("/v2/");

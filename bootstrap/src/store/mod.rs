@@ -65,7 +65,7 @@ impl Store {
         let inner = Inner {
             blobs: root.join("sha256"),
             partial: root.join("partial"),
-            fetcher: Fetcher::new(upstream, patience, listener)?,
+            fetcher: Fetcher::new(upstream, patience, listener),
             transfers: Semaphore::new(TRANSFERS),
         };
         for folder in [&inner.blobs, &inner.partial] {
