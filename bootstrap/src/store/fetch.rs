@@ -166,13 +166,14 @@ impl Fetcher {
         if let Some(token) = tokens.get(&asked.whole()) {
             return Ok(token.clone());
         }
-        let token =
-            self.registries.auth(&asked, &RegistryAuth::Anonymous, RegistryOperation::Pull).await.map_err(
-                |cause| {
-                    let error = StoreError::Permission { reference: image.whole(), cause: Arc::new(cause) };
-                    Failure::Again(error, None)
-                },
-            )?;
+        let registries = &self.clients().await?.registries;
+        let token = registries
+            .auth(&asked, &RegistryAuth::Anonymous, RegistryOperation::Pull)
+            .await
+            .map_err(|cause| {
+                let error = StoreError::Permission { reference: image.whole(), cause: Arc::new(cause) };
+                Failure::Again(error, None)
+            })?;
         tokens.insert(asked.whole(), token.clone());
         Ok(token)
     }
