@@ -17,7 +17,7 @@ const ATTEMPTS: u32 = 10;
 /// Longest an executor takes to take a connection: its loop never blocks.
 const GREETED: Duration = Duration::from_secs(10);
 /// Longest systemd takes to start one.
-const STARTED: Duration = Duration::from_secs(60);
+const STARTED: Duration = Duration::from_mins(1);
 
 /// Why there is no way to an executor.
 #[derive(Debug, thiserror::Error)]

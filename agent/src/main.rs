@@ -25,8 +25,8 @@ fn main() -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes = sources(&*error).map(|cause| format!(": {cause}")).collect::<String>();
-            complain(&format!("{error}{causes}"));
+            let causes = sources(&*error).map(ToString::to_string);
+            complain(&std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": "));
             ExitCode::FAILURE
         }
     }

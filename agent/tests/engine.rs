@@ -1,5 +1,7 @@
 //! The engine over a host in memory, with faults at every change.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::cell::RefCell;
 use std::io;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! The built program: `pipe` and its command line.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener};
 use std::process::{Child, Command, Stdio};

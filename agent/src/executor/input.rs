@@ -62,7 +62,9 @@ pub(super) async fn greet(stream: Box<dyn Stream>, inputs: Sender<Input>) {
                     return;
                 }
                 Ok(Request { id, .. }) => break (id, "the first request must be `hello`".to_owned()),
-                Err(error) => break (request_id(&content), format!("this is no request: {}", with_source(&error))),
+                Err(error) => {
+                    break (request_id(&content), format!("this is no request: {}", with_source(&error)));
+                }
             },
             Ok(Frame::Chunk(_)) => break (0, "the first frame must be the request `hello`".to_owned()),
             Err(_) => return,

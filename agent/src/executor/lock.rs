@@ -89,3 +89,38 @@ fn write(file: &mut std::fs::File, holder: &Holder) -> io::Result<()> {
     file.rewind()?;
     file.write_all(&serde_json::to_vec(holder).map_err(io::Error::other)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Holder, Lock, LockError};
+    use crate::store::Layout;
+
+    fn holder(run: &str) -> Holder {
+        Holder { run: run.into(), owner: "me@laptop".into(), since: "2026-11-21T09:00:00Z".into(), pid: 7 }
+    }
+
+    #[test]
+    fn a_second_executor_learns_who_holds_the_host() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::below(root.path());
+        let first = Lock::take(&layout, &holder("a-rather-long-name")).unwrap();
+        let error = Lock::take(&layout, &holder("b")).unwrap_err();
+        assert!(
+            matches!(&error, LockError::Held { holder: Some(found) } if *found == holder("a-rather-long-name"))
+        );
+        assert!(error.to_string().contains("held by me@laptop since 2026-11-21T09:00:00Z"), "{error}");
+        drop(first);
+        let _second = Lock::take(&layout, &holder("b")).unwrap();
+        let error = Lock::take(&layout, &holder("c")).unwrap_err();
+        assert!(error.to_string().contains("(run b)"), "what the first wrote is still there: {error}");
+    }
+
+    #[test]
+    fn a_lock_file_that_was_removed_locks_nobody_out() {
+        let root = tempfile::tempdir().unwrap();
+        let layout = Layout::below(root.path());
+        let _leaving = Lock::take(&layout, &holder("a")).unwrap();
+        fs_err::remove_dir_all(&layout.run).unwrap();
+        let _next = Lock::take(&layout, &holder("b")).unwrap();
+    }
+}

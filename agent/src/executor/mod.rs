@@ -127,13 +127,11 @@ impl Executor {
             }
             let is_idle = self.client.is_none() && self.working.is_none();
             let input = if is_idle {
-                match timeout_at(self.idle_since + LINGER, self.inputs.recv()).await {
-                    Ok(input) => input,
-                    Err(_) => {
-                        self.leaving = Some(Leaving { asked: None });
-                        continue;
-                    }
-                }
+                let Ok(input) = timeout_at(self.idle_since + LINGER, self.inputs.recv()).await else {
+                    self.leaving = Some(Leaving { asked: None });
+                    continue;
+                };
+                input
             } else {
                 self.inputs.recv().await
             };

@@ -14,6 +14,9 @@ use crate::steps::StepError;
 use crate::store::{Blobs, Layout};
 use crate::system::Look;
 
+/// Gives a host back; see [`crate::reset::reset`].
+pub type Reset = fn(&Engine, &ResetOptions, &mut dyn FnMut(Body)) -> Result<ResetReport, StepError>;
+
 /// What the executor serves besides steps.
 #[derive(Clone)]
 pub struct Services {
@@ -22,7 +25,7 @@ pub struct Services {
     /// Observes the host.
     pub facts: fn(&dyn Look, &Layout, &FactsQuery) -> Facts,
     /// Gives the host back.
-    pub reset: fn(&Engine, &ResetOptions, &mut dyn FnMut(Body)) -> Result<ResetReport, StepError>,
+    pub reset: Reset,
     /// Compares it with what was before us.
     pub verify: fn(&Engine, Option<&Keepsake>) -> Result<ResetReport, StepError>,
 }
@@ -88,14 +91,17 @@ impl Bench {
             Job::Step(step) => {
                 let result = engine.run(&step, say);
                 drop(engine);
-                return result.map_err(|failure| self.without_broken_blobs(failure, &step.step));
+                return result.map_err(|mut failure| {
+                    self.remove_broken_blobs(&mut failure, &step.step);
+                    failure
+                });
             }
         }
         Ok(())
     }
 
     /// A blob that went bad on the host's disk would fail each run anew: it is thrown away, and said.
-    fn without_broken_blobs(&self, mut failure: Box<Failure>, step: &Step) -> Box<Failure> {
+    fn remove_broken_blobs(&self, failure: &mut Failure, step: &Step) {
         let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
         match blobs.recheck(&step.blobs()) {
             Ok(broken) => {
@@ -111,7 +117,6 @@ impl Bench {
             }
             Err(error) => failure.causes.push(format!("its blobs cannot be checked: {error}")),
         }
-        failure
     }
 }
 

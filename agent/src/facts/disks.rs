@@ -29,7 +29,7 @@ fn existing(look: &dyn Look, path: &Path) -> Option<(PathBuf, u64)> {
                 place = place.parent()?.join(look.read_link(&place).ok()?);
             }
             Some(metadata) => return Some((place, metadata.device)),
-            None => place = place.parent()?.to_owned(),
+            None => place = place.parent().map(Path::to_path_buf)?,
         }
     }
     None

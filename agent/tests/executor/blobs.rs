@@ -8,7 +8,7 @@ use garboard_protocol::step::Blob;
 const PIECE: usize = 1024;
 
 fn content(seed: u8) -> Vec<u8> {
-    (0..10 * PIECE + 17).map(|index| (index % 251) as u8 ^ seed).collect()
+    (0..10 * PIECE + 17).map(|index| index.to_le_bytes()[0] ^ index.to_le_bytes()[1] ^ seed).collect()
 }
 
 async fn announce(client: &mut Client, id: u64, blobs: Vec<Blob>) -> Vec<(Blob, u64)> {

@@ -188,6 +188,7 @@ impl Client {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the shape of the real one")]
 fn snapshot(_: &dyn Look) -> std::io::Result<serde_json::Value> {
     Ok(serde_json::json!({ "late": false }))
 }

@@ -137,7 +137,12 @@ impl Fake {
     /// Every command, asked or run, with its word before it.
     pub fn commands(&self) -> Vec<String> {
         let state = self.state();
-        state.calls.iter().filter(|call| call.starts_with("ask ") || call.starts_with("run ")).cloned().collect()
+        state
+            .calls
+            .iter()
+            .filter(|call| call.starts_with("ask ") || call.starts_with("run "))
+            .cloned()
+            .collect()
     }
 
     /// Begins a new record.

@@ -34,10 +34,10 @@ fn fill_and_rename<T>(
     new: &Path,
     path: &Path,
     mode: u32,
-    fill: impl FnOnce(&mut fs::File) -> io::Result<T>,
+    write: impl FnOnce(&mut fs::File) -> io::Result<T>,
 ) -> io::Result<T> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
-    let given = fill(&mut file)?;
+    let given = write(&mut file)?;
     file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.sync_all()?;
     drop(file);
