@@ -1,7 +1,9 @@
 //! Facts of a plain, bare Debian host, for the tests of pure functions.
 
 use garboard_protocol::Facts;
-use garboard_protocol::facts::{Disk, Features, GarboardState, InterfaceAddress, KubernetesState, OperatingSystem};
+use garboard_protocol::facts::{
+    Disk, Features, GarboardState, InterfaceAddress, KubernetesState, OperatingSystem,
+};
 
 /// A bare Debian 12 host with 4 processors and 8 GB at 192.168.1.11.
 pub(crate) fn facts() -> Facts {
@@ -26,7 +28,13 @@ pub(crate) fn facts() -> Facts {
         can_lower_oom_score: true,
         conntrack_writable: true,
         shared_kernel: false,
-        features: Features { vxlan: true, overlay: true, nf_tables: true, bridge_netfilter: true, modules: true },
+        features: Features {
+            vxlan: true,
+            overlay: true,
+            nf_tables: true,
+            bridge_netfilter: true,
+            modules: true,
+        },
         swap: Vec::new(),
         addresses: vec![InterfaceAddress {
             interface: "eth0".into(),
@@ -34,9 +42,15 @@ pub(crate) fn facts() -> Facts {
             prefix: 24,
         }],
         resolv_conf: "/etc/resolv.conf".into(),
-        disks: ["/usr/local", "/var/lib/garboard", "/var/lib/containerd", "/var/lib/etcd", "/var/lib/kubelet"]
-            .map(disk)
-            .into(),
+        disks: [
+            "/usr/local",
+            "/var/lib/garboard",
+            "/var/lib/containerd",
+            "/var/lib/etcd",
+            "/var/lib/kubelet",
+        ]
+        .map(disk)
+        .into(),
         ports: Vec::new(),
         clock_milliseconds: 1_000_000,
         conflicts: Vec::new(),

@@ -75,7 +75,7 @@ pub struct Features {
     pub vxlan: bool,
     /// Overlay file systems.
     pub overlay: bool,
-    /// nf_tables.
+    /// `nf_tables`.
     pub nf_tables: bool,
     /// `/proc/sys/net/bridge` is there, or its module can be loaded.
     pub bridge_netfilter: bool,

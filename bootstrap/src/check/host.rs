@@ -91,14 +91,11 @@ fn control_groups(subject: &Subject<'_>) -> Row {
 
 fn kernel(subject: &Subject<'_>) -> Row {
     let features = &subject.facts.features;
-    let missing: Vec<&str> = [
-        ("overlay", features.overlay),
-        ("vxlan", features.vxlan),
-        ("nf_tables", features.nf_tables),
-    ]
-    .into_iter()
-    .filter_map(|(name, there)| (!there).then_some(name))
-    .collect();
+    let missing: Vec<&str> =
+        [("overlay", features.overlay), ("vxlan", features.vxlan), ("nf_tables", features.nf_tables)]
+            .into_iter()
+            .filter_map(|(name, there)| (!there).then_some(name))
+            .collect();
     if missing.is_empty() {
         subject.fine("kernel", subject.facts.kernel.as_str())
     } else {
@@ -111,8 +108,8 @@ fn kernel(subject: &Subject<'_>) -> Row {
 }
 
 fn clock(subject: &Subject<'_>) -> Row {
-    let difference = subject.facts.clock_milliseconds.abs_diff(subject.laptop_milliseconds);
-    let direction = if subject.facts.clock_milliseconds < subject.laptop_milliseconds { "behind" } else { "ahead" };
+    let difference = subject.clock_ahead_milliseconds.unsigned_abs();
+    let direction = if subject.clock_ahead_milliseconds < 0 { "behind" } else { "ahead of" };
     let text = format!("{} {direction} this machine's", text::duration(difference));
     let help = "set the host's clock, or turn on its time service: `timedatectl set-ntp true`";
     if difference > CLOCK_BLOCKS {

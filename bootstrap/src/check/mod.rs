@@ -50,8 +50,8 @@ struct Subject<'a> {
     inventory: &'a Inventory,
     host: &'a Host,
     facts: &'a Facts,
-    /// The laptop's clock when the facts arrived, milliseconds since 1970.
-    laptop_milliseconds: u64,
+    /// How far the host's clock is ahead of the laptop's, in milliseconds.
+    clock_ahead_milliseconds: i64,
 }
 
 impl Subject<'_> {
@@ -90,12 +90,18 @@ pub fn query(role: Role) -> FactsQuery {
     }
 }
 
-/// All rows of all hosts whose facts are there, in the inventory's order.
-pub fn rows(inventory: &Inventory, facts: &BTreeMap<String, Facts>, laptop_milliseconds: u64) -> Vec<Row> {
+/// All rows of all hosts whose facts are there, in the inventory's order. `clocks` says how far each host's clock is ahead of
+/// the laptop's, in milliseconds.
+pub fn rows(
+    inventory: &Inventory,
+    facts: &BTreeMap<String, Facts>,
+    clocks: &BTreeMap<String, i64>,
+) -> Vec<Row> {
     let mut rows = Vec::new();
     for host in &inventory.hosts {
         let Some(facts) = facts.get(&host.name) else { continue };
-        let subject = Subject { inventory, host, facts, laptop_milliseconds };
+        let clock_ahead_milliseconds = clocks.get(&host.name).copied().unwrap_or_default();
+        let subject = Subject { inventory, host, facts, clock_ahead_milliseconds };
         host::rows(&subject, &mut rows);
         space::rows(&subject, &mut rows);
         network::rows(&subject, &mut rows);

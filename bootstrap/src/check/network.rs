@@ -96,9 +96,9 @@ fn address(subject: &Subject<'_>, rows: &mut Vec<Row>) {
 /// What the cluster will know the host by, when the inventory tells: `node_ip`, or an `address` that is no name.
 fn node_address(subject: &Subject<'_>) -> Option<String> {
     let host = subject.host;
-    host.node_ip.map(|address| address.to_string()).or_else(|| {
-        host.address.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
-    })
+    host.node_ip
+        .map(|address| address.to_string())
+        .or_else(|| host.address.parse::<std::net::IpAddr>().ok().map(|address| address.to_string()))
 }
 
 fn overlap(subject: &Subject<'_>, rows: &mut Vec<Row>) {
@@ -107,7 +107,9 @@ fn overlap(subject: &Subject<'_>, rows: &mut Vec<Row>) {
         for address in &subject.facts.addresses {
             // On a member these are the cluster's own links.
             let ours = subject.is_ours()
-                && ["cni", "flannel", "veth", "kube-"].iter().any(|start| address.interface.starts_with(start));
+                && ["cni", "flannel", "veth", "kube-"]
+                    .iter()
+                    .any(|start| address.interface.starts_with(start));
             let Ok(parsed) = address.address.parse::<std::net::IpAddr>() else { continue };
             if !ours && range.contains(&parsed) {
                 rows.push(subject.blocking(

@@ -1,5 +1,7 @@
 //! `garboard check`: what stands in the way, on all hosts at once. It leaves nothing behind.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use super::{Ended, Global};
@@ -36,11 +38,12 @@ fn human(rows: &[Row]) -> String {
             Verdict::Warning => "warning",
             Verdict::Blocking => "BLOCKS ",
         };
-        let line = format!("{:hosts$}  {verdict}  {:checks$}  {}", row.host, row.check, text::harmless(&row.text));
+        let line =
+            format!("{:hosts$}  {verdict}  {:checks$}  {}", row.host, row.check, text::harmless(&row.text));
         out.push_str(line.trim_end());
         out.push('\n');
         if let (Some(help), true) = (&row.help, row.verdict != Verdict::Fine) {
-            out.push_str(&format!("{:hosts$}           {:checks$}  help: {}\n", "", "", text::harmless(help)));
+            let _ = writeln!(out, "{:hosts$}           {:checks$}  help: {}", "", "", text::harmless(help));
         }
     }
     out

@@ -40,7 +40,7 @@ pub struct Global {
     /// Say more; twice for the log
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Where the laptop keeps what it knows of clusters [default: $XDG_STATE_HOME/garboard]
+    /// Where the laptop keeps what it knows of clusters [default: `$XDG_STATE_HOME/garboard`]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// A mirror laid out like the official hosts, to take artifacts from instead
@@ -97,8 +97,7 @@ pub fn run() -> ExitCode {
     // A task that still waits for a dead peer must not hold up the exit.
     runtime.shutdown_background();
     match ended {
-        Ok(exit) => exit.into(),
-        Err(Ended::Said(exit)) => exit.into(),
+        Ok(exit) | Err(Ended::Said(exit)) => exit.into(),
         Err(Ended::Problems(problems)) => {
             let mut exit = problems.exit();
             if global.output == Format::Json {

@@ -9,7 +9,6 @@ use garboard_protocol::reset::ResetOptions;
 
 /// Flags of `reset`.
 #[derive(Debug, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags are independent of each other")]
 pub(super) struct Reset {
     /// Only this host; may be given several times
     #[arg(long, value_name = "HOST")]
@@ -60,8 +59,11 @@ fn confirm(run: &Run) -> Result<(), Problem> {
     let name = &run.inventory().cluster.name;
     let hosts = run.host_names().join(", ");
     if !std::io::stdin().is_terminal() {
-        return Err(Problem::new(Exit::Usage, format!("`reset` takes cluster `{name}` off {hosts}, and nobody is there to ask"))
-            .help("say `--yes` if that is what you want"));
+        return Err(Problem::new(
+            Exit::Usage,
+            format!("`reset` takes cluster `{name}` off {hosts}, and nobody is there to ask"),
+        )
+        .help("say `--yes` if that is what you want"));
     }
     run.note(&format!("this takes cluster `{name}` off {hosts}; type the cluster's name to go on:"));
     let mut answer = String::new();

@@ -65,8 +65,7 @@ fn a_note_alone_is_history() {
 
 #[test]
 fn a_live_control_plane_leads() {
-    let membership =
-        decide(&inventory(), &all(control_plane(), worker(CA)), &[], Some(&known())).unwrap();
+    let membership = decide(&inventory(), &all(control_plane(), worker(CA)), &[], Some(&known())).unwrap();
     assert_eq!(membership.cluster.as_deref(), Some(CA));
 }
 

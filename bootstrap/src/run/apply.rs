@@ -42,7 +42,7 @@ impl Run {
             // A new cluster gets a new identity; until it is known, an interrupted run must not compare with the old one.
             self.state.forget_cluster().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         }
-        let ephemeral = Ephemeral { token: self.token(initialised, &joining)? };
+        let ephemeral = Ephemeral { token: token_for(initialised, &joining)? };
         let (signals, supply) = (Signals::default(), Arc::new(supply));
         let mut chains = JoinSet::new();
         for (host, steps) in std::mem::take(&mut plan.difference.hosts) {
@@ -58,7 +58,13 @@ impl Run {
             chains.spawn(async move {
                 let blobs = transfer::needed(&steps);
                 let idle = pending(&steps) == 0;
-                let chain = Chain { host: &host, session: &session, signals: &signals, ephemeral: &ephemeral, events: &events };
+                let chain = Chain {
+                    host: &host,
+                    session: &session,
+                    signals: &signals,
+                    ephemeral: &ephemeral,
+                    events: &events,
+                };
                 if idle {
                     return chain.run(steps).await;
                 }
@@ -108,21 +114,13 @@ impl Run {
         let (hosts, cluster) = tokio::join!(hosts, cluster.run(&plan));
         let (changed, mut problems) = hosts;
         problems.extend(cluster.problem);
-        let changes = changed + cluster.changed;
-        self.note(&self.summary(changes, reached.hosts.len()));
+        let all_changes = changed + cluster.changed;
+        self.note(&self.summary(all_changes, reached.hosts.len()));
         match problems.iter().map(|problem| problem.exit).max() {
-            None => Ok(changes),
+            None => Ok(all_changes),
             // Each was shown when it happened.
             Some(exit) => Err(Ended::Said(exit)),
         }
-    }
-
-    /// A bootstrap token, when some host needs one in this run.
-    fn token(&self, initialised: bool, joining: &[String]) -> Result<Option<garboard_protocol::Secret>, Problem> {
-        if initialised && joining.is_empty() {
-            return Ok(None);
-        }
-        token::mint().map(Some).map_err(|error| Problem::from_error(Exit::Failed, &error))
     }
 
     fn summary(&self, changes: u64, hosts: usize) -> String {
@@ -130,4 +128,12 @@ impl Run {
         let word = if changes == 1 { "change" } else { "changes" };
         format!("{changes} {word} on {hosts} hosts in {seconds}")
     }
+}
+
+/// A bootstrap token, when some host needs one in this run.
+fn token_for(initialised: bool, joining: &[String]) -> Result<Option<garboard_protocol::Secret>, Problem> {
+    if initialised && joining.is_empty() {
+        return Ok(None);
+    }
+    token::mint().map(Some).map_err(|error| Problem::from_error(Exit::Failed, &error))
 }

@@ -114,11 +114,7 @@ impl Chain<'_> {
         Err(Problem::new(Exit::Failed, "the agent's answer ended early").host(self.host))
     }
 
-    fn complete(
-        &self,
-        planned: &PlannedStep,
-        given: &Given,
-    ) -> Result<garboard_protocol::Step, Problem> {
+    fn complete(&self, planned: &PlannedStep, given: &Given) -> Result<garboard_protocol::Step, Problem> {
         let Some(late) = &planned.late else { return Ok(planned.step.clone()) };
         late.render(&given.for_late(), self.ephemeral).map_err(|error| {
             Problem::from_error(Exit::Failed, &error).host(self.host).step(planned.id.to_string())

@@ -181,8 +181,11 @@ impl ClusterChain<'_> {
     ) -> Result<(), ClusterError> {
         loop {
             let failed = self.signals.failed_hosts();
-            let names: Vec<String> =
-                names.iter().filter(|name| self.run.may_change(name) && !failed.contains(*name)).cloned().collect();
+            let names: Vec<String> = names
+                .iter()
+                .filter(|name| self.run.may_change(name) && !failed.contains(*name))
+                .cloned()
+                .collect();
             let progress = |lacking: &[String]| {
                 self.run.events().send(&Event::StepProgress {
                     host: CLUSTER.to_owned(),

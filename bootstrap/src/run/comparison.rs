@@ -29,7 +29,8 @@ impl Run {
             doing: doing(&step.step),
             changes: None,
         };
-        let steps = plan.rendered.cluster.iter().filter(|step| !matches!(step.step, ClusterStep::Wait { .. }));
+        let steps =
+            plan.rendered.cluster.iter().filter(|step| !matches!(step.step, ClusterStep::Wait { .. }));
         let Some(ca_hash) = &membership.cluster else {
             plan.difference.cluster = steps.map(unknown).collect();
             return Ok(());
@@ -39,8 +40,7 @@ impl Run {
             return Ok(());
         }
         let session = reached.hosts.get(&membership.leader).map(|host| &host.session);
-        let cluster =
-            Arc::new(self.connect_cluster(&membership.leader, session, Some(ca_hash)).await?);
+        let cluster = Arc::new(self.connect_cluster(&membership.leader, session, Some(ca_hash)).await?);
         let configuration =
             cluster.configuration().await.map_err(|error| failed(&error).host(&membership.leader))?;
         none_of(fixed(self.inventory(), &configuration))?;
@@ -80,8 +80,14 @@ impl Run {
                     .iter()
                     .filter(|name| !fine.contains(name.as_str()))
                     .map(|name| {
-                        let before = nodes.iter().any(|node| &node.name == name).then(|| "not Ready".to_owned());
-                        Change::new(format!("Node {name}"), Field::Membership, before, Some(wanted.to_owned()))
+                        let before =
+                            nodes.iter().any(|node| &node.name == name).then(|| "not Ready".to_owned());
+                        Change::new(
+                            format!("Node {name}"),
+                            Field::Membership,
+                            before,
+                            Some(wanted.to_owned()),
+                        )
                     })
                     .collect()
             }
@@ -114,7 +120,9 @@ fn fixed(inventory: &Inventory, live: &ClusterConfiguration) -> Vec<Problem> {
         .filter(|(_, live, wanted)| live != wanted)
         .map(|(key, live, wanted)| {
             let help = if key == "kubernetes" {
-                format!("set `cluster.kubernetes: {live}`; an upgrade of a live cluster is not in this version")
+                format!(
+                    "set `cluster.kubernetes: {live}`; an upgrade of a live cluster is not in this version"
+                )
             } else {
                 way_out(key, live)
             };

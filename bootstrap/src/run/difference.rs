@@ -131,7 +131,8 @@ pub fn document(difference: &Difference) -> serde_json::Value {
 }
 
 fn line(step: &PlannedStep) -> String {
-    let after = if step.waits.is_empty() { String::new() } else { format!(", after `{}`", step.waits.join("`, `")) };
+    let after =
+        if step.waits.is_empty() { String::new() } else { format!(", after `{}`", step.waits.join("`, `")) };
     format!("{} {} {}{after}", step.id, step.step.kind(), text::harmless(&step.step.target()))
 }
 

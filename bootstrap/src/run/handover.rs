@@ -8,7 +8,7 @@ use crate::cli::Ended;
 use crate::kubeconfig::Kubeconfig;
 use crate::membership::Membership;
 use crate::problem::{Exit, Problem};
-use crate::session::SessionError;
+use crate::session::{Session, SessionError};
 
 impl Run {
     /// Ends all sessions; a host that was asked for and did not answer keeps the run from being done.
@@ -27,7 +27,7 @@ impl Run {
             Ok(mut sessions) => std::mem::take(&mut *sessions),
             Err(_) => return,
         };
-        let ends = sessions.iter().map(|session| session.end());
+        let ends = sessions.iter().map(Session::end);
         for ended in join_all(ends).await {
             if let Err(error) = ended
                 && !matches!(error, SessionError::Closed { .. })
@@ -56,8 +56,7 @@ impl Run {
         let Some(leader) = reached.hosts.get(&membership.leader) else { return Ok(()) };
         let host = self.inventory().hosts.iter().find(|host| host.name == membership.leader);
         let Some(host) = host else { return Ok(()) };
-        let credentials =
-            leader.session.admin().await.map_err(|error| error.problem(&membership.leader))?;
+        let credentials = leader.session.admin().await.map_err(|error| error.problem(&membership.leader))?;
         let server = format!("https://{}:6443", host.address);
         let own = Kubeconfig::of(&self.inventory().cluster.name, &server, &credentials);
         let written = self

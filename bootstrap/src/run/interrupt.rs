@@ -15,7 +15,9 @@ pub(super) fn watch(run: &Run) {
         if ctrl_c().await.is_err() {
             return;
         }
-        events.note("stopping: each host finishes the step it is at (Ctrl-C again detaches and leaves them to it)");
+        events.note(
+            "stopping: each host finishes the step it is at (Ctrl-C again detaches and leaves them to it)",
+        );
         let sessions = sessions.lock().map(|sessions| sessions.clone()).unwrap_or_default();
         tokio::select! {
             () = cancel(&sessions) => {}

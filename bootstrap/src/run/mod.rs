@@ -76,8 +76,11 @@ impl Run {
             .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         let id = state.take_run().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         let begun = Instant::now();
-        let mut listeners: Vec<Box<dyn Listener>> =
-            vec![Box::new(Report::new(state.report_path(&format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), id))))];
+        let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(Report::new(state.report_path(&format!(
+            "{}-{}",
+            jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"),
+            id
+        ))))];
         let prints_document = matches!(command, "check" | "plan" | "status" | "kubeconfig");
         match global.output {
             Format::Json if !prints_document => listeners.push(Box::new(Json::new(std::io::stdout()))),
@@ -199,7 +202,8 @@ impl Run {
 
 /// `user@laptop`, for the message another run gets.
 fn owner() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let user =
+        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
     let laptop = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     format!("{user}@{laptop}")
 }

@@ -48,7 +48,9 @@ impl Plan {
     /// Hosts that have yet to join.
     pub(crate) fn joining(&self) -> Vec<String> {
         let joins = |chain: &Vec<(PlannedStep, Observation)>| {
-            chain.iter().any(|(planned, seen)| matches!(planned.step, Step::KubeadmJoin(_)) && !seen.is_converged())
+            chain
+                .iter()
+                .any(|(planned, seen)| matches!(planned.step, Step::KubeadmJoin(_)) && !seen.is_converged())
         };
         self.difference.hosts.iter().filter(|(_, chain)| joins(chain)).map(|(host, _)| host.clone()).collect()
     }

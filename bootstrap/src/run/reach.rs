@@ -24,16 +24,21 @@ pub struct Reached {
     pub(crate) problems: Vec<Problem>,
     /// Hosts of the inventory that gave no facts, also those that were not asked for.
     pub(crate) unreached: Vec<String>,
-    /// This machine's clock when the facts had arrived, milliseconds since 1970.
-    pub(crate) at_milliseconds: u64,
 }
 
 pub(crate) struct ReachedHost {
     pub(crate) session: Session,
     pub(crate) facts: Facts,
+    /// How far the host's clock is ahead of this machine's, in milliseconds.
+    pub(crate) clock_ahead_milliseconds: i64,
 }
 
 impl Reached {
+    /// How far each host's clock is ahead of this machine's, in milliseconds.
+    pub(crate) fn clocks(&self) -> BTreeMap<String, i64> {
+        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock_ahead_milliseconds)).collect()
+    }
+
     /// The facts alone.
     pub(crate) fn facts(&self) -> BTreeMap<String, Facts> {
         self.hosts.iter().map(|(name, host)| (name.clone(), host.facts.clone())).collect()
@@ -54,12 +59,7 @@ impl Run {
                 (host.name, reached)
             });
         }
-        let mut reached = Reached {
-            hosts: BTreeMap::new(),
-            problems: Vec::new(),
-            unreached: Vec::new(),
-            at_milliseconds: now_milliseconds(),
-        };
+        let mut reached = Reached { hosts: BTreeMap::new(), problems: Vec::new(), unreached: Vec::new() };
         while let Some(joined) = tasks.join_next().await {
             let (name, host) = joined.map_err(|error| Problem::from_error(Exit::Failed, &error))?;
             match host {
@@ -69,7 +69,6 @@ impl Run {
                 Err(problem) => reached.problems.push(problem),
             }
         }
-        reached.at_milliseconds = now_milliseconds();
         reached.problems.sort_by(|one, other| one.host.cmp(&other.host));
         reached.unreached = self
             .inventory()
@@ -106,8 +105,7 @@ impl super::Handle {
             .await
             .map_err(|error| error.problem(&host.name))?;
         let agent_sent = deployed.pushed > 0;
-        let introduction =
-            Introduction { run: self.id.clone(), owner: self.owner.clone(), seen: None };
+        let introduction = Introduction { run: self.id.clone(), owner: self.owner.clone(), seen: None };
         let session = Session::open(connection.into(), deployed, introduction)
             .await
             .map_err(|error| error.problem(&host.name))?;
@@ -118,7 +116,10 @@ impl super::Handle {
         });
         let facts =
             session.facts(check::query(host.role)).await.map_err(|error| error.problem(&host.name))?;
-        Ok(ReachedHost { session, facts })
+        // The answer was under way for a moment only: what is left is the difference of the clocks.
+        let clock_ahead_milliseconds =
+            facts.clock_milliseconds.cast_signed() - now_milliseconds().cast_signed();
+        Ok(ReachedHost { session, facts, clock_ahead_milliseconds })
     }
 }
 

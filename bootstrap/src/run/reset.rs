@@ -30,11 +30,19 @@ impl Run {
             self.state.forget_kubeconfig().map_err(|error| failed(&error))?;
         }
         let seconds = text::duration(self.handle().elapsed_milliseconds());
-        self.note(&format!("{restored} things given back or removed on {} hosts in {seconds}", reached.hosts.len()));
+        self.note(&format!(
+            "{restored} things given back or removed on {} hosts in {seconds}",
+            reached.hosts.len()
+        ));
         if problems.is_empty() { Ok(restored) } else { Err(crate::problem::Problems(problems).into()) }
     }
 
-    async fn reset_host(&self, name: &str, host: &ReachedHost, options: ResetOptions) -> Result<u64, Problem> {
+    async fn reset_host(
+        &self,
+        name: &str,
+        host: &ReachedHost,
+        options: ResetOptions,
+    ) -> Result<u64, Problem> {
         let mut keepsake: Option<Keepsake> = None;
         let report = host
             .session
@@ -73,7 +81,12 @@ impl Run {
                 self.events().send(&Event::StepProgress { host, step: id.to_string(), text });
             }
             Body::Finished { id, changes, milliseconds, .. } => {
-                self.events().send(&Event::StepFinished { host, step: id.to_string(), changes, milliseconds });
+                self.events().send(&Event::StepFinished {
+                    host,
+                    step: id.to_string(),
+                    changes,
+                    milliseconds,
+                });
             }
             _ => {}
         }
@@ -109,7 +122,11 @@ impl Run {
     fn tell(&self, host: &str, report: &ResetReport) {
         for (what, list) in [("left", &report.leftovers), ("kept", &report.kept)] {
             for Leftover { kind, subject, detail } in list {
-                self.note(&format!("{host}: {what}: {kind} {}: {}", text::harmless(subject), text::harmless(detail)));
+                self.note(&format!(
+                    "{host}: {what}: {kind} {}: {}",
+                    text::harmless(subject),
+                    text::harmless(detail)
+                ));
             }
         }
     }

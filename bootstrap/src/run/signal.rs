@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// What was given and what was lost so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Given {
+pub(super) struct Given {
     signals: BTreeMap<String, Outputs>,
     lost: BTreeMap<String, String>,
     failed_hosts: BTreeSet<String>,
@@ -16,12 +16,12 @@ pub struct Given {
 
 impl Given {
     /// The outputs of each signal given so far.
-    pub fn signals(&self) -> &BTreeMap<String, Outputs> {
+    pub(super) fn signals(&self) -> &BTreeMap<String, Outputs> {
         &self.signals
     }
 
     /// As the playbooks' late steps take them.
-    pub fn for_late(&self) -> garboard_playbooks::Signals {
+    pub(super) fn for_late(&self) -> garboard_playbooks::Signals {
         let mut signals = garboard_playbooks::Signals::new();
         for (name, outputs) in &self.signals {
             signals.give(name, outputs.clone());
@@ -30,7 +30,7 @@ impl Given {
     }
 
     /// Whether all of these were given.
-    pub fn has_all(&self, names: &[String]) -> bool {
+    pub(super) fn has_all(&self, names: &[String]) -> bool {
         names.iter().all(|name| self.signals.contains_key(name))
     }
 
@@ -45,7 +45,7 @@ impl Given {
 /// A signal that will not come.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("it waits for `{signal}`, which will not come: {because}")]
-pub struct Lost {
+pub(super) struct Lost {
     /// Its name.
     pub signal: String,
     /// Why.
@@ -54,20 +54,20 @@ pub struct Lost {
 
 /// All signals of a run; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Signals {
+pub(super) struct Signals {
     sender: watch::Sender<Given>,
 }
 
 impl Signals {
     /// Gives a signal. A second giving keeps the first outputs.
-    pub fn give(&self, name: &str, outputs: Outputs) {
+    pub(super) fn give(&self, name: &str, outputs: Outputs) {
         self.sender.send_modify(|given| {
             given.signals.entry(name.to_owned()).or_insert(outputs);
         });
     }
 
     /// Says that these signals will not come, unless they were given already.
-    pub fn lose(&self, names: &BTreeSet<String>, because: &str) {
+    pub(super) fn lose(&self, names: &BTreeSet<String>, because: &str) {
         self.sender.send_modify(|given| {
             for name in names {
                 if !given.signals.contains_key(name) {
@@ -78,34 +78,30 @@ impl Signals {
     }
 
     /// Says that a host's chain has failed: nobody should wait for its node.
-    pub fn fail(&self, host: &str) {
+    pub(super) fn fail(&self, host: &str) {
         self.sender.send_modify(|given| {
             given.failed_hosts.insert(host.to_owned());
         });
     }
 
     /// The hosts whose chains have failed so far.
-    pub fn failed_hosts(&self) -> BTreeSet<String> {
+    pub(super) fn failed_hosts(&self) -> BTreeSet<String> {
         self.sender.borrow().failed_hosts.clone()
     }
 
     /// Returns once more hosts than `known` have failed.
-    pub async fn further_failure(&self, known: &BTreeSet<String>) {
+    pub(super) async fn further_failure(&self, known: &BTreeSet<String>) {
         let mut receiver = self.sender.subscribe();
         if receiver.wait_for(|given| given.failed_hosts.len() > known.len()).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// What was given so far.
-    pub fn now(&self) -> Given {
-        self.sender.borrow().clone()
-    }
-
     /// Returns once all of `names` were given, or one of them is lost.
-    pub async fn wait(&self, names: &[String]) -> Result<Given, Lost> {
+    pub(super) async fn wait(&self, names: &[String]) -> Result<Given, Lost> {
         let mut receiver = self.sender.subscribe();
-        let settled = receiver.wait_for(|given| given.has_all(names) || given.first_lost(names).is_some()).await;
+        let settled =
+            receiver.wait_for(|given| given.has_all(names) || given.first_lost(names).is_some()).await;
         let given = settled.map(|given| given.clone()).unwrap_or_default();
         match given.first_lost(names) {
             Some(lost) => Err(lost),

@@ -44,9 +44,7 @@ impl Status {
         plan: &Plan,
     ) -> Result<Self, Ended> {
         let nodes = match &plan.cluster {
-            Some(cluster) => {
-                cluster.nodes().await.map_err(|error| super::cluster_chain::failed(&error))?
-            }
+            Some(cluster) => cluster.nodes().await.map_err(|error| super::cluster_chain::failed(&error))?,
             None => Vec::new(),
         };
         let hosts = run.inventory().hosts.iter().map(|host| {
@@ -112,10 +110,9 @@ impl Status {
 fn table(rows: &[[String; 6]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
-    rows.iter()
-        .map(|row| {
-            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
-        })
-        .collect()
+    let line = |row: &[String; 6]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }

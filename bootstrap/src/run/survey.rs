@@ -1,31 +1,29 @@
 //! What the facts say: rows of preflight, and who belongs to which cluster.
 
 use super::{Reached, Run};
+use crate::check::Verdict;
 use crate::check::{Row, refusals, rows};
 use crate::cli::Ended;
 use crate::membership::{Membership, decide};
 use crate::output::text;
-use crate::check::Verdict;
 use crate::problem::{Exit, Problem, Problems, none_of};
 
 impl Run {
     /// All rows of all reached hosts.
     pub fn rows(&self, reached: &Reached) -> Vec<Row> {
-        rows(self.inventory(), &reached.facts(), reached.at_milliseconds)
+        rows(self.inventory(), &reached.facts(), &reached.clocks())
     }
 
     /// Refuses on a blocking row; warnings are said.
     pub fn preflight(&self, reached: &Reached) -> Result<(), Ended> {
         let rows = self.rows(reached);
-        for row in rows.iter().filter(|row| row.verdict == Verdict::Warning && !self.is_converged_kind(reached, row)) {
+        // A warning about what `up` has dealt with already is no news.
+        let is_ours =
+            |row: &Row| reached.hosts.get(&row.host).is_some_and(|host| host.facts.garboard.baseline);
+        for row in rows.iter().filter(|row| row.verdict == Verdict::Warning && !is_ours(row)) {
             self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::harmless(&row.text)));
         }
         none_of(refusals(&rows)).map_err(Ended::from)
-    }
-
-    /// A warning about what `up` has dealt with already is no news.
-    fn is_converged_kind(&self, reached: &Reached, row: &Row) -> bool {
-        reached.hosts.get(&row.host).is_some_and(|host| host.facts.garboard.baseline)
     }
 
     /// Decides who leads, or says why nobody can.

@@ -3,7 +3,7 @@
 use garboard_protocol::Secret;
 
 /// A fresh bootstrap token, `[a-z0-9]{6}.[a-z0-9]{16}` as kubeadm wants it.
-pub fn mint() -> std::io::Result<Secret> {
+pub(super) fn mint() -> std::io::Result<Secret> {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut random = [0_u8; 22];
     getrandom::fill(&mut random).map_err(|error| std::io::Error::other(error.to_string()))?;

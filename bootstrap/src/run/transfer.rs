@@ -45,7 +45,8 @@ pub(super) async fn send(
     let total: u64 = missing.iter().map(|(blob, there)| blob.size - there).sum();
     let sent = Arc::new(AtomicU64::new(0));
     for (blob, offset) in missing {
-        let path = supply.blob(blob).await.map_err(|error| Problem::from_error(Exit::Failed, &error).host(host))?;
+        let path =
+            supply.blob(blob).await.map_err(|error| Problem::from_error(Exit::Failed, &error).host(host))?;
         let before = sent.load(Ordering::Relaxed);
         let progress = {
             let (events, host, sent) = (events.clone(), host.to_owned(), Arc::clone(&sent));

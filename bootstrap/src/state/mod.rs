@@ -68,7 +68,12 @@ impl ClusterState {
         let folder = root.join(cluster);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(at("create", &folder))?;
         let path = folder.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(at("open", &path))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(at("open", &path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { folder, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(StateError::Busy { cluster: cluster.to_owned() }),
@@ -83,7 +88,8 @@ impl ClusterState {
             return Ok(id.trim().to_owned());
         }
         let mut random = [0_u8; 4];
-        getrandom::fill(&mut random).map_err(|error| at("make an id for", &path)(io::Error::other(error.to_string())))?;
+        getrandom::fill(&mut random)
+            .map_err(|error| at("make an id for", &path)(io::Error::other(error.to_string())))?;
         let id = format!("{:08x}", u32::from_be_bytes(random));
         self.write("run", id.as_bytes())?;
         Ok(id)
