@@ -66,7 +66,7 @@ pub(super) struct Image {
 
 /// The Debian packages in the base layer, and the release they come from.
 pub(super) const BASE_SUITE: &str = "bookworm";
-pub(super) const BASE_PACKAGES: &[&str] = &["coreutils", "dash", "iptables", "nftables"];
+pub(super) const BASE_PACKAGES: &[&str] = &["bash", "coreutils", "dash", "iptables", "nftables"];
 
 /// The flannel CNI plugin: its Go module is not to be had, Debian 11 has a build of it.
 pub(super) const FLANNEL_CNI_SUITE: &str = "bullseye";
