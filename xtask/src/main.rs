@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
+mod bench;
 mod demo;
 mod packages;
 mod product;
@@ -22,6 +23,7 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Bench),
     Demo(demo::Demo),
     Test(test::Test),
     Upstream(upstream::Upstream),
@@ -29,6 +31,7 @@ enum Command {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Xtask::parse().command {
+        Command::Bench(bench) => bench::run(&bench),
         Command::Demo(demo) => demo::run(&demo),
         Command::Test(test) => test::run(&test),
         Command::Upstream(upstream) => upstream::run(&upstream),

@@ -17,6 +17,9 @@ pub(crate) const LAB: &[&str] =
 /// For the tests that have no other list: they talk to an sshd of their own on loopback.
 pub(crate) const TEST: &[&str] = &["openssh-server"];
 
+/// For benchmarks: GNU time, which tells the memory of a whole process.
+pub(crate) const BENCH: &[&str] = &["time"];
+
 /// What Debian asks before it starts a service of a package it installs (`invoke-rc.d(8)`).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// "Action forbidden by policy".

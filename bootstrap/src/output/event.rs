@@ -94,6 +94,8 @@ pub enum Event {
         changed: u64,
         /// All its steps.
         steps: u64,
+        /// Bytes sent to it so far, encryption included; 0 for the cluster, whose requests travel with the leader's.
+        bytes_sent: u64,
     },
     /// The command ends; always the last event.
     RunFinished {

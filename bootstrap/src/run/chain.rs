@@ -43,6 +43,7 @@ impl Chain<'_> {
             host: self.host.to_owned(),
             changed: ended.changed,
             steps: ended.steps,
+            bytes_sent: self.session.bytes_sent(),
         });
         ended
     }

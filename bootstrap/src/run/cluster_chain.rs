@@ -63,6 +63,7 @@ impl ClusterChain<'_> {
             host: CLUSTER.to_owned(),
             changed: ended.changed,
             steps: plan.rendered.cluster.len() as u64,
+            bytes_sent: 0,
         });
         ended
     }

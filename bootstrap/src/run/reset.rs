@@ -56,6 +56,7 @@ impl Run {
             host: name.to_owned(),
             changed: report.restored,
             steps: report.restored,
+            bytes_sent: host.session.bytes_sent(),
         });
         if let Some(keepsake) = keepsake {
             self.state
