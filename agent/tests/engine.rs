@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use garboard_agent::engine::{Engine, Host};
-use garboard_agent::steps::{self, Context, Entry, Kind, ProbeContext, StepError};
+use garboard_agent::steps::{self, Baseline as _, Context, Entry, Kind, ProbeContext, StepError};
 use garboard_agent::store::{Baseline, Intent, Layout, Snapshot};
 use garboard_agent::system::fake::Fake;
 use garboard_agent::system::{Command, Look, System};
@@ -144,6 +144,17 @@ fn the_baseline_keeps_the_first_earlier_value() {
     assert_eq!(baseline(&fake), first);
     let text = serde_json::to_string(&first).unwrap();
     assert!(text.contains("old\\n") && !text.contains("new\\n"), "{text}");
+}
+
+#[test]
+fn a_second_note_of_a_subject_is_dropped() {
+    let fake = bare();
+    let noted = Baseline::load(host(&fake).system, &Layout::host()).unwrap();
+    for before in ["first", "second"] {
+        noted.note(Entry::Hostname { before: before.into() }).unwrap();
+    }
+    assert_eq!(noted.entries(), [Entry::Hostname { before: "first".into() }]);
+    assert_eq!(baseline(&fake), noted.entries());
 }
 
 #[test]

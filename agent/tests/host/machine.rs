@@ -1,0 +1,289 @@
+//! A host in memory with enough of systemd, containerd and kubeadm behind its commands that steps and reset can work on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use garboard_agent::engine::{Engine, Host};
+use garboard_agent::store::Layout;
+use garboard_agent::system::fake::Fake;
+use garboard_agent::system::{Command, CommandError, Look, Output, System};
+use garboard_agent::{reset, steps};
+use garboard_protocol::event::{Body, Failure};
+use garboard_protocol::step::Outputs;
+use garboard_protocol::{Change, Observation, Owned, QueuedStep, Step, StepId};
+
+/// What lives in the memory of the machine's programs.
+#[derive(Default)]
+pub(crate) struct World {
+    /// Active units and when they were started.
+    pub(crate) active: BTreeMap<String, i128>,
+    /// Tables of nftables.
+    pub(crate) tables: BTreeSet<String>,
+    /// Images of containerd: name, target digest.
+    pub(crate) images: BTreeMap<String, String>,
+    /// What kubeadm should do instead of its work: leave half of it and fail.
+    pub(crate) kubeadm_breaks: bool,
+    /// Joins refused because the cluster still has a Ready node of this name.
+    pub(crate) stale_joins: u32,
+}
+
+pub(crate) struct Machine {
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) world: Arc<Mutex<World>>,
+}
+
+/// What `kubeadm init` leaves on disk.
+const CONTROL_PLANE: [&str; 9] = [
+    "/etc/kubernetes/admin.conf",
+    "/etc/kubernetes/super-admin.conf",
+    "/etc/kubernetes/manifests/etcd.yaml",
+    "/etc/kubernetes/manifests/kube-apiserver.yaml",
+    "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+    "/etc/kubernetes/manifests/kube-scheduler.yaml",
+    "/var/lib/etcd/member/snap/db",
+    "/var/lib/kubelet/kubeadm-flags.env",
+    "/var/lib/kubelet/pki/kubelet.crt",
+];
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let fake = Arc::new(Fake::with(&[
+            ("/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 debian"),
+            ("/etc/hostname", "debian\n"),
+            ("/etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+            ("/proc/sys/kernel/hostname", "debian\n"),
+            ("/proc/sys/net/ipv4/ip_forward", "0\n"),
+            ("/proc/sys/vm/overcommit_memory", "0\n"),
+            ("/proc/self/mountinfo", ""),
+            ("/proc/filesystems", "nodev\toverlay\n"),
+            ("/proc/swaps", "Filename Type Size Used Priority\n"),
+            ("/etc/fstab", "/dev/sda1 / ext4 defaults 0 1\n/dev/sda2 none swap sw 0 0\n"),
+            ("/usr/local/bin/mine", "#!/bin/sh\n"),
+        ]));
+        for folder in [
+            "/etc/systemd/system/multi-user.target.wants",
+            "/etc/sysctl.d",
+            "/etc/modules-load.d",
+            "/usr/local/bin",
+            "/var/lib",
+            "/run",
+            "/sys/class/net/lo",
+            "/sys/class/net/eth0",
+        ] {
+            fake.put_directory(folder);
+        }
+        let world = Arc::new(Mutex::new(World::default()));
+        let memory = Arc::clone(&world);
+        fake.script(move |fake, command| run(fake, &mut memory.lock().unwrap(), command));
+        Self { fake, world }
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        let system: Arc<dyn System> = Arc::<Fake>::clone(&self.fake);
+        Host { system, layout: Layout::host(), kinds: steps::kind, snapshot: reset::snapshot::take }
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        Engine::load(self.host(), "run").unwrap()
+    }
+
+    /// Runs steps; gives what each changed, and its outputs.
+    pub(crate) fn run(&self, steps: &[Step]) -> Result<Vec<(Vec<Change>, Outputs)>, Box<Failure>> {
+        self.run_owning(steps, &[])
+    }
+
+    pub(crate) fn run_owning(
+        &self,
+        steps: &[Step],
+        owned: &[Owned],
+    ) -> Result<Vec<(Vec<Change>, Outputs)>, Box<Failure>> {
+        let mut engine = self.engine();
+        engine.add_owned(owned.to_vec());
+        let finished = Mutex::new(Vec::new());
+        let say = |body| {
+            if let Body::Finished { changes, outputs, .. } = body {
+                finished.lock().unwrap().push((changes, outputs));
+            }
+        };
+        for (number, step) in steps.iter().enumerate() {
+            engine.run(&QueuedStep { id: StepId(format!("test/{number}")), step: step.clone() }, &say)?;
+        }
+        engine.finish().unwrap();
+        Ok(finished.into_inner().unwrap())
+    }
+
+    pub(crate) fn probe(&self, step: &Step) -> Observation {
+        self.engine().probe(&QueuedStep { id: StepId("test/0".into()), step: step.clone() }).unwrap()
+    }
+
+    /// All that is on the host but what is ours alone and what names times.
+    pub(crate) fn state(&self) -> BTreeMap<String, String> {
+        let tree = self.fake.tree().into_iter().map(|(path, what)| (path.to_string_lossy().into_owned(), what));
+        tree.filter(|(path, _)| !path.starts_with("/var/lib/garboard") && !path.starts_with("/run/garboard")).collect()
+    }
+
+    pub(crate) fn put_blob(&self, content: &[u8]) -> garboard_protocol::step::Blob {
+        let digest = garboard_protocol::Digest::of(content);
+        self.fake.put(&format!("/var/lib/garboard/blobs/sha256/{}", digest.hex()), content, 0o600);
+        garboard_protocol::step::Blob { digest, size: content.len() as u64 }
+    }
+}
+
+fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Output, CommandError>> {
+    let arguments: Vec<&str> = command.arguments.iter().map(String::as_str).filter(|word| *word != "--").collect();
+    let printed = |stdout: String| Some(Ok(Output { code: 0, stdout, stderr: String::new() }));
+    let refused = |stderr: &str| Some(Ok(Output { code: 1, stdout: String::new(), stderr: stderr.to_owned() }));
+    match (command.program.as_str(), arguments.as_slice()) {
+        ("systemctl", ["show", .., name]) => printed(show(fake, world, name)),
+        ("systemctl", [verb, rest @ ..]) => {
+            for name in rest.iter().filter(|word| !word.starts_with("--")) {
+                let wants = format!("/etc/systemd/system/multi-user.target.wants/{name}");
+                match *verb {
+                    "start" | "restart" => {
+                        world.active.insert((*name).to_owned(), fake.now());
+                        if *name == "containerd.service" {
+                            fake.put("/run/containerd/containerd.sock", b"", 0o600);
+                        }
+                    }
+                    "stop" => {
+                        world.active.remove(*name);
+                    }
+                    "enable" => fake.put_link(&wants, &format!("/etc/systemd/system/{name}")),
+                    "disable" => fake.take(&wants),
+                    _ => {}
+                }
+            }
+            printed(String::new())
+        }
+        ("rm" | "rmdir", paths) => {
+            paths.iter().filter(|path| path.starts_with('/')).for_each(|path| fake.take(path));
+            printed(String::new())
+        }
+        ("ip", ["link", "delete", "dev", name]) => {
+            fake.take(&format!("/sys/class/net/{name}"));
+            printed(String::new())
+        }
+        ("nft", ["list", "tables"]) => {
+            printed(world.tables.iter().map(|table| format!("table {table}\n")).collect())
+        }
+        ("nft", ["delete", "table", family, name]) => {
+            world.tables.remove(&format!("{family} {name}"));
+            printed(String::new())
+        }
+        ("swapoff", [_]) => {
+            fake.put("/proc/swaps", b"Filename Type Size Used Priority\n", 0o444);
+            printed(String::new())
+        }
+        ("swapon", [path]) => {
+            let text = format!("Filename Type Size Used Priority\n{path} partition 1 0 -2\n");
+            fake.put("/proc/swaps", text.as_bytes(), 0o444);
+            printed(String::new())
+        }
+        ("ctr", words) if words.ends_with(&["images", "ls"]) => {
+            let line = |(name, target): (&String, &String)| {
+                format!("{name} type {target} 1.0 KiB linux/amd64 io.cri-containerd.pinned=pinned \n")
+            };
+            printed(format!("REF TYPE DIGEST SIZE PLATFORMS LABELS \n{}", world.images.iter().map(line).collect::<String>()))
+        }
+        ("ctr", words) if words.contains(&"import") => {
+            import(world, command.input.as_deref().unwrap_or_default());
+            printed(String::new())
+        }
+        ("kubeadm", [verb, ..]) => Some(kubeadm(fake, world, verb, command)),
+        ("crictl", words) if words.ends_with(&["pods", "--quiet"]) => printed(String::new()),
+        ("modprobe", ["--dry-run", .., "absent"]) => refused(""),
+        ("modprobe", ["--remove", .., name]) => {
+            fake.take(&format!("/sys/module/{name}"));
+            fake.put("/proc/modules", b"", 0o444);
+            printed(String::new())
+        }
+        ("modprobe", [.., name]) => {
+            if !name.starts_with("--") && arguments.len() == 1 {
+                fake.put("/proc/modules", format!("{name} 1 0 - Live 0x0\n").as_bytes(), 0o444);
+            }
+            printed(String::new())
+        }
+        ("sync" | "journalctl", _) => printed(String::new()),
+        _ => None,
+    }
+}
+
+fn show(fake: &Fake, world: &World, name: &str) -> String {
+    let exists = |path: String| fake.metadata(Path::new(&path)).unwrap().is_some();
+    let enabled = match (
+        exists(format!("/etc/systemd/system/{name}")),
+        exists(format!("/etc/systemd/system/multi-user.target.wants/{name}")),
+    ) {
+        (true, true) => "enabled",
+        (true, false) => "disabled",
+        (false, _) => "",
+    };
+    let active = world.active.get(name);
+    let started = active.map(|time| {
+        // systemd's own form, from nanoseconds; the fake's clock stays within one day.
+        let seconds = time / 1_000_000_000;
+        let (day, second) = (seconds / 86_400, seconds % 86_400);
+        assert_eq!(day, 20_413, "the clock of the fake has moved");
+        format!(
+            "Fri 2025-11-21 {:02}:{:02}:{:02}.{:06} UTC",
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            time % 1_000_000_000 / 1000
+        )
+    });
+    format!(
+        "UnitFileState={enabled}\nActiveState={}\nNeedDaemonReload=no\nExecMainStartTimestamp={}\n",
+        if active.is_some() { "active" } else { "inactive" },
+        started.unwrap_or_default()
+    )
+}
+
+/// Reads what was streamed as containerd would: `index.json` names images, and all blobs have their digests.
+fn import(world: &mut World, stream: &[u8]) {
+    let mut top = serde_json::Value::Null;
+    for entry in tar::Archive::new(stream).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().to_string_lossy().into_owned();
+        let mut content = Vec::new();
+        std::io::Read::read_to_end(&mut entry, &mut content).unwrap();
+        if name == "index.json" {
+            top = serde_json::from_slice(&content).unwrap();
+        } else if let Some(hex) = name.strip_prefix("blobs/sha256/") {
+            assert_eq!(garboard_protocol::Digest::of(&content).hex(), hex);
+        }
+    }
+    for manifest in top["manifests"].as_array().unwrap() {
+        let name = manifest["annotations"]["io.containerd.image.name"].as_str().unwrap();
+        world.images.insert(name.to_owned(), manifest["digest"].as_str().unwrap().to_owned());
+    }
+}
+
+fn kubeadm(fake: &Fake, world: &mut World, verb: &str, command: &Command) -> Result<Output, CommandError> {
+    let config = fake.content(&command.arguments[2]).expect("the configuration is there while kubeadm runs");
+    let metadata = fake.metadata(Path::new(&command.arguments[2])).unwrap().unwrap();
+    assert_eq!(metadata.mode & 0o777, 0o600);
+    let put = |path: &str, content: &str| fake.put(path, content.as_bytes(), 0o600);
+    put("/etc/kubernetes/pki/ca.crt", include_str!("../../src/steps/testdata/ca.crt"));
+    let failed = |text: &str| {
+        let stderr = text.to_owned();
+        Ok(Output { code: 1, stdout: "[preflight] Running pre-flight checks\n".to_owned(), stderr })
+    };
+    if verb == "join" && world.stale_joins > 0 {
+        world.stale_joins -= 1;
+        put("/etc/kubernetes/bootstrap-kubelet.conf", &config);
+        return failed("error: error execution phase kubelet-start: a Node with name \"w1\" and status \"Ready\" already exists in the cluster.");
+    }
+    if world.kubeadm_breaks {
+        return failed("error: error execution phase certs: no space left on device");
+    }
+    if verb == "init" {
+        CONTROL_PLANE.iter().for_each(|path| put(path, ""));
+    }
+    put("/etc/kubernetes/kubelet.conf", include_str!("../../src/steps/testdata/kubelet.conf"));
+    put("/var/lib/kubelet/config.yaml", "");
+    put("/var/lib/kubelet/pki/kubelet-client-current.pem", "");
+    world.active.insert("kubelet.service".to_owned(), fake.now());
+    Ok(Output { code: 0, stdout: "[certs] done\n".to_owned(), stderr: String::new() })
+}

@@ -1,0 +1,10 @@
+//! Every kind of step, and reset, on a host in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
+
+mod files;
+mod machine;
+mod membership;
+mod reset;
+mod settings;
+mod software;

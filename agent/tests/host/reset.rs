@@ -1,0 +1,229 @@
+//! Giving a host back.
+
+use std::collections::BTreeMap;
+
+use garboard_agent::reset;
+use garboard_protocol::event::Body;
+use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
+use garboard_protocol::step::{Directory, File, Hostname, HostsEntry, KernelModule, Swap, Sysctl};
+use garboard_protocol::{Owned, Step};
+
+use crate::machine::Machine;
+use crate::membership::init;
+use crate::software::containerd;
+
+fn owned() -> Vec<Owned> {
+    vec![
+        Owned::Path("/etc/kubernetes".into()),
+        Owned::Path("/etc/cni".into()),
+        Owned::Path("/var/lib/kubelet".into()),
+        Owned::Path("/var/lib/etcd".into()),
+        Owned::Path("/run/containerd".into()),
+        Owned::Data("/var/lib/volumes".into()),
+        Owned::Link("cni0".into()),
+        Owned::NetworkNamespace("cni-*".into()),
+        Owned::NftTable("ip kube-proxy".into()),
+        Owned::Sysctl("vm.overcommit_memory".into()),
+        Owned::Mounts("/var/lib/kubelet".into()),
+    ]
+}
+
+fn steps() -> Vec<Step> {
+    vec![
+        Step::Hostname(Hostname { name: "cp1".into() }),
+        Step::HostsEntry(HostsEntry { address: "10.0.0.1".into(), names: vec!["cp1".into()] }),
+        Step::Swap(Swap {}),
+        Step::KernelModule(KernelModule { name: "br_netfilter".into(), optional: false }),
+        Step::Sysctl(Sysctl { key: "net.ipv4.ip_forward".into(), value: "1".into() }),
+        Step::Directory(Directory { path: "/opt/ours".into(), mode: 0o755 }),
+        Step::File(File {
+            path: "/etc/containerd/deep/config.toml".into(),
+            content: "version = 3\n".into(),
+            mode: 0o644,
+            secret: false,
+        }),
+        containerd("[Service]\n"),
+        init(),
+    ]
+}
+
+/// What Kubernetes does by itself once it runs.
+fn live_on(machine: &Machine) {
+    machine.fake.put("/etc/cni/net.d/10-flannel.conflist", b"{}", 0o644);
+    machine.fake.put("/var/lib/kubelet/pods/1/volumes/file", b"", 0o644);
+    machine.fake.put("/var/lib/volumes/database", b"precious", 0o644);
+    machine.fake.put_directory("/sys/class/net/cni0");
+    machine.fake.put("/proc/sys/vm/overcommit_memory", b"1\n", 0o644);
+    let mut world = machine.world.lock().unwrap();
+    world.tables.extend(["ip kube-proxy".to_owned(), "ip6 mine".to_owned()]);
+}
+
+fn reset(machine: &Machine, options: &ResetOptions) -> (ResetReport, Option<Keepsake>) {
+    let mut keepsake = None;
+    let report = reset::reset(&machine.engine(), options, &mut |body| {
+        if let Body::Keepsake(kept) = body {
+            keepsake = Some(kept);
+        }
+    });
+    (report.unwrap(), keepsake)
+}
+
+fn verify(machine: &Machine, keepsake: &Keepsake) -> ResetReport {
+    reset::verify(&machine.engine(), Some(keepsake)).unwrap()
+}
+
+/// Volatile in the memory of the fake: written back, with another time and inode, but the same in content.
+fn built() -> (Machine, BTreeMap<String, String>) {
+    let machine = Machine::new();
+    machine.fake.put("/proc/swaps", b"Filename Type Size Used Priority\n/dev/sda2 partition 1 0 -2\n", 0o444);
+    machine.fake.put("/proc/modules", b"", 0o444);
+    machine.world.lock().unwrap().tables.insert("inet foreign".into());
+    let before = machine.state();
+    machine.run_owning(&steps(), &owned()).unwrap();
+    live_on(&machine);
+    (machine, before)
+}
+
+fn compared(state: &BTreeMap<String, String>) -> Vec<(&String, &String)> {
+    // The kernel shows values its own way, and folders like /run exist or not by chance of the test's set-up.
+    let is_kernels = |path: &str| path.starts_with("/proc/") || path == "/sys/module";
+    state.iter().filter(|(path, _)| !is_kernels(path)).collect()
+}
+
+#[test]
+fn the_host_is_as_it_was_and_data_stays() {
+    let (machine, mut before) = built();
+    let (report, keepsake) = reset(&machine, &ResetOptions::default());
+    assert_eq!(report.leftovers, []);
+    assert!(report.kept.iter().any(|kept| kept.subject == "/var/lib/volumes"), "{report:?}");
+    let mut after = machine.state();
+    assert!(after.remove("/var/lib/volumes/database").is_some());
+    after.remove("/var/lib/volumes");
+    before.remove("/var/lib/volumes");
+    assert_eq!(compared(&after), compared(&before));
+    for (path, value) in [
+        ("/proc/sys/net/ipv4/ip_forward", "0"),
+        ("/proc/sys/vm/overcommit_memory", "0"),
+        ("/proc/sys/kernel/hostname", "debian"),
+    ] {
+        assert_eq!(machine.fake.content(path).unwrap().trim(), value, "{path}");
+    }
+    assert!(machine.fake.content("/proc/swaps").unwrap().contains("/dev/sda2"));
+    let world = machine.world.lock().unwrap();
+    assert_eq!(world.tables.iter().collect::<Vec<_>>(), ["inet foreign", "ip6 mine"]);
+    assert!(world.active.is_empty(), "{:?}", world.active);
+    drop(world);
+    assert!(!machine.fake.tree().keys().any(|path| path.starts_with("/var/lib/garboard")));
+    assert_eq!(verify(&machine, &keepsake.unwrap()).leftovers, []);
+}
+
+#[test]
+fn data_goes_when_asked() {
+    let (machine, _) = built();
+    reset(&machine, &ResetOptions { delete_data: true, ..ResetOptions::default() });
+    assert!(!machine.state().contains_key("/var/lib/volumes/database"));
+}
+
+#[test]
+fn a_second_reset_finds_nothing_to_do() {
+    let (machine, _) = built();
+    reset(&machine, &ResetOptions::default());
+    machine.fake.forget_calls();
+    let (report, _) = reset(&machine, &ResetOptions { owned: owned(), ..ResetOptions::default() });
+    assert_eq!((report.restored, report.leftovers), (0, Vec::new()));
+    assert_eq!(machine.fake.changes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_host_that_was_never_changed_by_us_keeps_its_own_kubernetes() {
+    let machine = Machine::new();
+    live_on(&machine);
+    machine.fake.put("/etc/kubernetes/kubelet.conf", b"foreign", 0o600);
+    let before = machine.state();
+    let (report, keepsake) = reset(&machine, &ResetOptions { owned: owned(), ..ResetOptions::default() });
+    assert_eq!((report.restored, keepsake), (0, None));
+    assert_eq!(machine.state(), before);
+}
+
+#[test]
+fn what_was_there_before_us_stays_in_owned_places() {
+    let machine = Machine::new();
+    machine.fake.put("/etc/cni/net.d/99-mine.conf", b"mine", 0o644);
+    machine.fake.put_directory("/sys/class/net/cni0");
+    machine.world.lock().unwrap().tables.insert("ip kube-proxy".into());
+    machine.run_owning(&[steps()[4].clone()], &owned()).unwrap();
+    machine.fake.put("/etc/cni/net.d/10-flannel.conflist", b"{}", 0o644);
+    let (report, _) = reset(&machine, &ResetOptions::default());
+    assert_eq!(report.leftovers, []);
+    let state = machine.state();
+    assert!(state.contains_key("/etc/cni/net.d/99-mine.conf") && state.contains_key("/sys/class/net/cni0"));
+    assert!(!state.contains_key("/etc/cni/net.d/10-flannel.conflist"));
+    assert!(machine.world.lock().unwrap().tables.contains("ip kube-proxy"));
+}
+
+#[test]
+fn a_mount_below_an_owned_folder_is_never_entered() {
+    let (machine, _) = built();
+    machine.fake.put("/var/lib/etcd/disk/file", b"another's", 0o644);
+    machine.fake.put("/proc/self/mountinfo", b"36 35 8:2 / /var/lib/etcd/disk rw - ext4 /dev/sdb rw\n", 0o444);
+    let (_, _) = reset(&machine, &ResetOptions::default());
+    let state = machine.state();
+    assert!(state.contains_key("/var/lib/etcd/disk/file"));
+    assert!(!state.contains_key("/var/lib/etcd/member"));
+}
+
+#[test]
+fn a_folder_of_ours_with_files_of_others_is_left_and_said() {
+    let (machine, _) = built();
+    machine.fake.put("/opt/ours/theirs", b"", 0o644);
+    let (report, _) = reset(&machine, &ResetOptions::default());
+    assert!(machine.state().contains_key("/opt/ours/theirs"));
+    assert!(report.kept.iter().any(|kept| kept.detail.contains("/opt/ours")), "{report:?}");
+}
+
+#[test]
+fn a_power_cut_at_any_change_of_a_reset_is_healed_by_the_next() {
+    let (whole, _) = built();
+    let (_, keepsake) = reset(&whole, &ResetOptions::default());
+    let mut cuts = 0;
+    for nth in (1..).step_by(3) {
+        let (machine, _) = built();
+        machine.fake.forget_calls();
+        machine.fake.cut_power(nth);
+        let _ = reset::reset(&machine.engine(), &ResetOptions::default(), &mut |_| ());
+        machine.fake.restore_power();
+        if (machine.fake.changes().len() as u64) < nth {
+            break;
+        }
+        cuts += 1;
+        reset(&machine, &ResetOptions::default());
+        assert_eq!(compared(&machine.state()), compared(&whole.state()), "cut at change {nth}");
+        assert_eq!(verify(&machine, keepsake.as_ref().unwrap()).leftovers, [], "cut at change {nth}");
+    }
+    assert!(cuts > 20, "only {cuts} changes were cut");
+}
+
+#[test]
+fn blobs_stay_when_asked_so_that_a_rebuild_sends_nothing() {
+    let (machine, _) = built();
+    let blob = machine.put_blob(b"layer");
+    reset(&machine, &ResetOptions { keep_blobs: true, ..ResetOptions::default() });
+    let kept = format!("/var/lib/garboard/blobs/sha256/{}", blob.digest.hex());
+    assert_eq!(machine.fake.content(&kept).as_deref(), Some("layer"));
+    assert!(machine.fake.content("/var/lib/garboard/snapshot.json").is_none());
+}
+
+#[test]
+fn verify_names_what_is_left_and_writes_nothing() {
+    let (machine, _) = built();
+    let (_, keepsake) = reset(&machine, &ResetOptions::default());
+    machine.fake.put_directory("/sys/class/net/cni0");
+    machine.fake.put("/etc/kubernetes/admin.conf", b"", 0o600);
+    machine.fake.put("/proc/sys/net/ipv4/ip_forward", b"1\n", 0o644);
+    machine.world.lock().unwrap().tables.insert("ip kube-proxy".into());
+    machine.fake.forget_calls();
+    let report = verify(&machine, &keepsake.unwrap());
+    let found: Vec<_> = report.leftovers.iter().map(|left| left.subject.as_str()).collect();
+    assert_eq!(found, ["cni0", "ip kube-proxy", "/etc/kubernetes", "net.ipv4.ip_forward"]);
+    assert_eq!(machine.fake.changes(), Vec::<String>::new());
+}
