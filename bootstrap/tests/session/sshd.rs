@@ -1,5 +1,6 @@
 //! A throw-away sshd: keys and configuration of its own, one process a connection, nothing left behind.
 
+use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ impl Sshd {
         for kind in host_keys {
             let file = path.join(format!("host_{kind}"));
             generate(&file, kind, "");
-            config += &format!("HostKey {}\n", file.display());
+            writeln!(config, "HostKey {}", file.display()).unwrap();
         }
         fs_err::write(path.join("sshd_config"), config).unwrap();
         generate(&path.join("id_ed25519"), "ed25519", "");
