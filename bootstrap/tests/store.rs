@@ -84,6 +84,16 @@ async fn callers_that_want_the_same_blob_share_one_transfer() {
 }
 
 #[tokio::test]
+async fn callers_that_want_the_same_blob_share_its_failure() {
+    let scene = scene().await;
+    let absent = Source::file("https://dl.k8s.io/absent");
+    let attempts = (0..8).map(|_| scene.store.ensure(&absent, scene.digest, None));
+    let results = futures::future::join_all(attempts).await;
+    assert!(results.iter().all(|result| matches!(result, Err(StoreError::Status { .. }))), "{results:?}");
+    assert_eq!(scene.server.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn a_blob_that_is_there_is_not_asked_for_again() {
     let scene = scene().await;
     scene.ensure().await.unwrap();

@@ -170,8 +170,13 @@ impl Server {
             Some(Fault::Unavailable) => return plain(503, &[], "overloaded"),
             Some(Fault::Expired) => return plain(401, &[], "token expired"),
             Some(Fault::Html { honest }) => {
-                let kind = if *honest { "text/html; charset=utf-8" } else { "application/octet-stream" };
-                return plain(200, &[("content-type", kind)], "<!DOCTYPE html><title>Sign in</title>");
+                // Either the type or the content gives it away.
+                let (kind, page) = if *honest {
+                    ("text/html; charset=utf-8", "Please sign in")
+                } else {
+                    ("application/octet-stream", "<!DOCTYPE html><title>Sign in</title>")
+                };
+                return plain(200, &[("content-type", kind)], page);
             }
             _ => {}
         }
