@@ -17,7 +17,9 @@ const TARGETS: [(&str, &str); 2] = [("x86_64", "AMD64"), ("aarch64", "ARM64")];
 fn main() -> Result<(), Box<dyn Error>> {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let workspace = manifest.parent().ok_or("the crate has no folder above it")?.to_owned();
-    for path in ["agent/src", "agent/Cargo.toml", "protocol/src", "protocol/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
+    for path in
+        ["agent/src", "agent/Cargo.toml", "protocol/src", "protocol/Cargo.toml", "Cargo.toml", "Cargo.lock"]
+    {
         println!("cargo::rerun-if-changed={}", workspace.join(path).display());
     }
     println!("cargo::rerun-if-env-changed=GARBOARD_AGENT_PROFILE");
@@ -61,9 +63,22 @@ fn build(workspace: &Path, folder: &Path, target: &str) -> Result<PathBuf, Box<d
             || text.starts_with("CARGO_FEATURE_")
             || text.starts_with("CARGO_PKG_")
             || text.starts_with("CARGO_MANIFEST_")
-            || ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "TARGET", "HOST", "PROFILE", "OUT_DIR", "OPT_LEVEL", "DEBUG",
-                "NUM_JOBS", "RUSTC_WORKSPACE_WRAPPER", "CLIPPY_ARGS", "CARGO_BUILD_TARGET", "CARGO_TARGET_DIR"]
-                .contains(&&*text);
+            || [
+                "CARGO_ENCODED_RUSTFLAGS",
+                "RUSTFLAGS",
+                "TARGET",
+                "HOST",
+                "PROFILE",
+                "OUT_DIR",
+                "OPT_LEVEL",
+                "DEBUG",
+                "NUM_JOBS",
+                "RUSTC_WORKSPACE_WRAPPER",
+                "CLIPPY_ARGS",
+                "CARGO_BUILD_TARGET",
+                "CARGO_TARGET_DIR",
+            ]
+            .contains(&&*text);
         if is_outer {
             cargo.env_remove(name);
         }

@@ -74,10 +74,17 @@ pub fn serve(services: Services, run: &str, owner: &str, notify: Option<&OsStr>)
 }
 
 async fn accept(listener: UnixListener, door: Door) {
-    while let Ok((mut stream, _)) = listener.accept().await {
-        // A bridge that is gone by now is no client.
-        if stream.write_all(&[GREETING]).await.is_ok() {
-            door.attach(stream);
+    loop {
+        match listener.accept().await {
+            Ok((mut stream, _)) => {
+                // A bridge that is gone by now is no client.
+                if stream.write_all(&[GREETING]).await.is_ok() {
+                    door.attach(stream);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // Out of descriptors or memory: the client that is there goes on; the next bridge is not greeted and says so.
+            Err(_) => return,
         }
     }
 }
