@@ -50,7 +50,7 @@ impl Measured {
             let word = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
             match (word("event"), word("step")) {
                 ("host_finished", _) if word("host") != "cluster" => {
-                    self.sent.push(number("bytes_sent") / 1e6)
+                    self.sent.push(number("bytes_sent") / 1e6);
                 }
                 ("step_finished", "control-plane/2") => init = number("milliseconds") / 1e3,
                 ("step_finished", "worker/4") => join = join.max(number("milliseconds") / 1e3),
