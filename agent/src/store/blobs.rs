@@ -195,6 +195,10 @@ impl Blobs {
     /// Removes what arrived since this executor began, whole or in part.
     pub fn remove_received(&mut self) -> io::Result<()> {
         let (whole, begun) = (std::mem::take(&mut self.received), std::mem::take(&mut self.announced));
+        // An empty folder of an earlier run stays: nothing arrived, so nothing is changed.
+        if whole.is_empty() && begun.is_empty() {
+            return Ok(());
+        }
         let whole = whole.into_iter().map(|digest| self.complete(digest));
         let begun = begun.into_keys().map(|digest| self.partial(digest));
         for path in whole.chain(begun) {
