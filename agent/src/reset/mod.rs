@@ -265,6 +265,9 @@ impl Work<'_> {
     fn reload(&mut self, entries: &[Entry]) {
         self.part("systemd", "reloading systemd", |work| {
             work.run(&["daemon-reload"]);
+            if !work.before.late && !work.before.is_online {
+                work.run(&["stop", "--", snapshot::ONLINE]);
+            }
             for entry in entries {
                 if let Entry::Unit { name, enabled, .. } = entry
                     && enabled.is_empty()

@@ -11,7 +11,7 @@ use crate::steps::sysctl::{live, path_of};
 use crate::steps::unit::{is_running, state};
 use crate::steps::{Content, Entry, PathBefore, StepError};
 use crate::store::Baseline;
-use crate::system::{Command, CommandError, Kind, Look, System};
+use crate::system::{Command, CommandError, Kind, Look, System, temporary};
 
 const JOB: Duration = Duration::from_secs(120);
 
@@ -235,6 +235,11 @@ fn restore_unit(name: &str, enabled: &str, active: bool, system: &dyn System) ->
 
 fn remove_line(path: &str, line: &str, system: &dyn System) -> Result<(), StepError> {
     let file = Path::new(path);
+    // What a crash left of a write.
+    let unfinished = temporary(file);
+    if system.metadata(&unfinished).map_err(failed("read", path))?.is_some() {
+        system.remove_file(&unfinished).map_err(failed("remove", &unfinished.to_string_lossy()))?;
+    }
     let Some(found) = system.metadata(file).map_err(failed("read", path))? else { return Ok(()) };
     let text = system.read(file).map_err(failed("read", path))?;
     let mut is_gone = false;

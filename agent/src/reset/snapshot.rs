@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{iptables, links, mounts, namespaces, nft};
 use crate::steps::StepError;
 use crate::steps::swap::shared_kernel;
+use crate::steps::unit::{is_running, state};
 use crate::system::{Command, Kind, Look};
 
 /// Folders whose settings are noted (one level each).
@@ -72,6 +73,9 @@ const UNIT_FOLDERS: [&str; 4] = [
 const MEMBER: [&str; 3] =
     ["/etc/kubernetes/kubelet.conf", "/etc/kubernetes/pki/ca.crt", "/var/lib/etcd/member"];
 
+/// systemd's word for a network that is up.
+pub(super) const ONLINE: &str = "network-online.target";
+
 /// Most paths that are listed; the keepsake has to fit into one frame.
 const PATHS: usize = 20_000;
 
@@ -102,6 +106,8 @@ pub(crate) struct Before {
     pub(crate) mounts: Vec<String>,
     /// Names of unit files; which of the OS's are enabled, and all of `/etc`, is in `paths`.
     pub(crate) units: BTreeSet<String>,
+    /// Whether [`ONLINE`] was reached: units of Kubernetes want it, which makes it active until the next boot.
+    pub(crate) is_online: bool,
     /// Path → `directory`, `file SIZE`, `link TARGET`, `other`.
     pub(crate) paths: BTreeMap<String, String>,
     /// Places with more in them than is listed.
@@ -131,6 +137,7 @@ impl Before {
             chains: iptables::chains(look)?,
             mounts: mounts::read(look)?.into_iter().map(|mount| mount.point).collect(),
             units: units(look),
+            is_online: state(ONLINE, look).is_ok_and(|state| is_running(&state)),
             paths,
             truncated,
         })

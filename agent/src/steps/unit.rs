@@ -164,11 +164,12 @@ fn outdated(
     if state.needs_reload {
         return Ok(Some("systemd has not read the changed unit file yet".to_owned()));
     }
+    // systemd tells microseconds, files nanoseconds.
     let Some(started) = state.started else { return Ok(None) };
     let own = unit.content.is_some().then_some(&path);
     for file in unit.restart_on.iter().chain(own) {
         let found = look.metadata(Path::new(file)).map_err(failed("read", file))?;
-        if found.is_some_and(|found| found.changed > started) {
+        if found.is_some_and(|found| found.changed.div_euclid(1000) * 1000 > started) {
             return Ok(Some(format!("`{file}` changed after it was started")));
         }
     }

@@ -63,12 +63,8 @@ fn files_and_folders_converge_and_a_second_run_changes_nothing() {
 fn secret_content_is_shown_only_as_a_digest() {
     let machine = Machine::new();
     machine.fake.put("/etc/key", b"old secret", 0o600);
-    let step = Step::File(File {
-        path: "/etc/key".into(),
-        content: "new secret".into(),
-        mode: 0o600,
-        secret: true,
-    });
+    let step =
+        Step::File(File { path: "/etc/key".into(), content: "new secret".into(), mode: 0o600, secret: true });
     let shown = format!("{:?}", machine.probe(&step));
     assert!(shown.contains(&Digest::of(b"new secret").to_string()) && !shown.contains("secret\""), "{shown}");
 }
@@ -98,8 +94,11 @@ fn an_artifact_that_was_tampered_with_is_put_back() {
 #[test]
 fn only_the_named_members_of_an_archive_arrive_without_setuid() {
     let machine = Machine::new();
-    let members =
-        [("./bridge", b"one".as_slice(), FILE), ("LICENSE", b"two", FILE), ("./deep/portmap", b"three", FILE)];
+    let members = [
+        ("./bridge", b"one".as_slice(), FILE),
+        ("LICENSE", b"two", FILE),
+        ("./deep/portmap", b"three", FILE),
+    ];
     let step = Step::Archive(archive(&machine, &members, &["bridge", "deep/portmap"]));
     machine.run(std::slice::from_ref(&step)).unwrap();
     assert_eq!(machine.fake.content("/opt/cni/bin/bridge").as_deref(), Some("one"));
@@ -136,7 +135,11 @@ fn a_missing_member_and_a_damaged_blob_fail_by_name() {
     let step = archive(&machine, &[("bridge", b"one", FILE)], &["bridge", "tuning"]);
     let failure = machine.run(&[Step::Archive(step.clone())]).unwrap_err();
     assert!(failure.message.contains("`tuning`"), "{}", failure.message);
-    machine.fake.put(&format!("/var/lib/garboard/blobs/sha256/{}", step.blob.digest.hex()), b"flipped", 0o600);
+    machine.fake.put(
+        &format!("/var/lib/garboard/blobs/sha256/{}", step.blob.digest.hex()),
+        b"flipped",
+        0o600,
+    );
     let failure = machine.run(&[Step::Archive(step)]).unwrap_err();
     assert!(failure.message.contains("damaged"), "{}", failure.message);
 }

@@ -119,8 +119,10 @@ impl Machine {
 
     /// All that is on the host but what is ours alone and what names times.
     pub(crate) fn state(&self) -> BTreeMap<String, String> {
-        let tree = self.fake.tree().into_iter().map(|(path, what)| (path.to_string_lossy().into_owned(), what));
-        tree.filter(|(path, _)| !path.starts_with("/var/lib/garboard") && !path.starts_with("/run/garboard")).collect()
+        let tree =
+            self.fake.tree().into_iter().map(|(path, what)| (path.to_string_lossy().into_owned(), what));
+        tree.filter(|(path, _)| !path.starts_with("/var/lib/garboard") && !path.starts_with("/run/garboard"))
+            .collect()
     }
 
     pub(crate) fn put_blob(&self, content: &[u8]) -> garboard_protocol::step::Blob {
@@ -131,9 +133,11 @@ impl Machine {
 }
 
 fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Output, CommandError>> {
-    let arguments: Vec<&str> = command.arguments.iter().map(String::as_str).filter(|word| *word != "--").collect();
+    let arguments: Vec<&str> =
+        command.arguments.iter().map(String::as_str).filter(|word| *word != "--").collect();
     let printed = |stdout: String| Some(Ok(Output { code: 0, stdout, stderr: String::new() }));
-    let refused = |stderr: &str| Some(Ok(Output { code: 1, stdout: String::new(), stderr: stderr.to_owned() }));
+    let refused =
+        |stderr: &str| Some(Ok(Output { code: 1, stdout: String::new(), stderr: stderr.to_owned() }));
     match (command.program.as_str(), arguments.as_slice()) {
         ("systemctl", ["show", .., name]) => printed(show(fake, world, name)),
         ("systemctl", [verb, rest @ ..]) => {
@@ -184,7 +188,10 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
             let line = |(name, target): (&String, &String)| {
                 format!("{name} type {target} 1.0 KiB linux/amd64 io.cri-containerd.pinned=pinned \n")
             };
-            printed(format!("REF TYPE DIGEST SIZE PLATFORMS LABELS \n{}", world.images.iter().map(line).collect::<String>()))
+            printed(format!(
+                "REF TYPE DIGEST SIZE PLATFORMS LABELS \n{}",
+                world.images.iter().map(line).collect::<String>()
+            ))
         }
         ("ctr", words) if words.contains(&"import") => {
             import(world, command.input.as_deref().unwrap_or_default());
@@ -273,7 +280,9 @@ fn kubeadm(fake: &Fake, world: &mut World, verb: &str, command: &Command) -> Res
     if verb == "join" && world.stale_joins > 0 {
         world.stale_joins -= 1;
         put("/etc/kubernetes/bootstrap-kubelet.conf", &config);
-        return failed("error: error execution phase kubelet-start: a Node with name \"w1\" and status \"Ready\" already exists in the cluster.");
+        return failed(
+            "error: error execution phase kubelet-start: a Node with name \"w1\" and status \"Ready\" already exists in the cluster.",
+        );
     }
     if world.kubeadm_breaks {
         return failed("error: error execution phase certs: no space left on device");

@@ -63,7 +63,9 @@ fn what_a_failed_attempt_made_is_removed_before_the_next() {
     machine.fake.forget_calls();
     machine.run(&[init()]).unwrap();
     let commands = machine.fake.commands();
-    let at = |text: &str| commands.iter().position(|command| command.contains(text)).unwrap_or_else(|| panic!("{commands:#?}"));
+    let at = |text: &str| {
+        commands.iter().position(|command| command.contains(text)).unwrap_or_else(|| panic!("{commands:#?}"))
+    };
     assert!(at("/etc/kubernetes/pki") < at("run kubeadm init"));
     assert_eq!(machine.fake.content("/etc/kubernetes/patches/mine.yaml").as_deref(), Some("mine"));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use garboard_agent::reset;
 use garboard_protocol::event::Body;
 use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
-use garboard_protocol::step::{Directory, File, Hostname, HostsEntry, KernelModule, Swap, Sysctl};
+use garboard_protocol::step::{Directory, File, Hostname, HostsEntry, KernelModule, Swap, Sysctl, Unit};
 use garboard_protocol::{Owned, Step};
 
 use crate::machine::Machine;
@@ -43,6 +43,13 @@ fn steps() -> Vec<Step> {
             secret: false,
         }),
         containerd("[Service]\n"),
+        Step::Unit(Unit {
+            name: "kubelet.service".into(),
+            content: Some("[Service]\n".into()),
+            enabled: true,
+            active: None,
+            restart_on: Vec::new(),
+        }),
         init(),
     ]
 }
@@ -165,7 +172,11 @@ fn what_was_there_before_us_stays_in_owned_places() {
 fn a_mount_below_an_owned_folder_is_never_entered() {
     let (machine, _) = built();
     machine.fake.put("/var/lib/etcd/disk/file", b"another's", 0o644);
-    machine.fake.put("/proc/self/mountinfo", b"36 35 8:2 / /var/lib/etcd/disk rw - ext4 /dev/sdb rw\n", 0o444);
+    machine.fake.put(
+        "/proc/self/mountinfo",
+        b"36 35 8:2 / /var/lib/etcd/disk rw - ext4 /dev/sdb rw\n",
+        0o444,
+    );
     let (_, _) = reset(&machine, &ResetOptions::default());
     let state = machine.state();
     assert!(state.contains_key("/var/lib/etcd/disk/file"));
@@ -186,7 +197,7 @@ fn a_power_cut_at_any_change_of_a_reset_is_healed_by_the_next() {
     let (whole, _) = built();
     let (_, keepsake) = reset(&whole, &ResetOptions::default());
     let mut cuts = 0;
-    for nth in (1..).step_by(3) {
+    for nth in (1..).step_by(2) {
         let (machine, _) = built();
         machine.fake.forget_calls();
         machine.fake.cut_power(nth);

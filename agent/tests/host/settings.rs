@@ -46,7 +46,10 @@ fn a_feature_that_is_built_in_needs_nothing_and_one_that_is_optional_may_be_miss
 fn a_module_is_loaded_now_and_at_the_next_boot() {
     let machine = Machine::new();
     machine.run(&[module("br_netfilter", false)]).unwrap();
-    assert_eq!(machine.fake.content("/etc/modules-load.d/garboard-br_netfilter.conf").as_deref(), Some("br_netfilter\n"));
+    assert_eq!(
+        machine.fake.content("/etc/modules-load.d/garboard-br_netfilter.conf").as_deref(),
+        Some("br_netfilter\n")
+    );
     assert!(machine.probe(&module("br_netfilter", false)).is_converged());
 }
 

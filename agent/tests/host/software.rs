@@ -21,7 +21,8 @@ pub(crate) fn containerd(content: &str) -> Step {
 fn image(machine: &Machine) -> ImageSource {
     ImageSource {
         reference: "registry.k8s.io/pause:3.10.2".into(),
-        index: machine.put_blob(br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#),
+        index: machine
+            .put_blob(br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json"}"#),
         manifest: machine.put_blob(b"manifest"),
         config: machine.put_blob(b"config"),
         layers: vec![machine.put_blob(b"layer"), machine.put_blob(b"layer")],
@@ -71,7 +72,9 @@ fn a_changed_unit_file_is_reloaded_before_the_restart() {
     machine.fake.forget_calls();
     machine.run(&[containerd(&changed)]).unwrap();
     let commands = machine.fake.commands();
-    let at = |text: &str| commands.iter().position(|command| command == text).unwrap_or_else(|| panic!("{commands:#?}"));
+    let at = |text: &str| {
+        commands.iter().position(|command| command == text).unwrap_or_else(|| panic!("{commands:#?}"))
+    };
     assert!(at("run systemctl daemon-reload") < at("run systemctl restart -- containerd.service"));
 }
 
@@ -121,7 +124,11 @@ fn an_image_is_imported_once_under_both_names() {
 fn a_flipped_bit_in_a_layer_stops_the_import() {
     let machine = Machine::new();
     let source = image(&machine);
-    machine.fake.put(&format!("/var/lib/garboard/blobs/sha256/{}", source.layers[0].digest.hex()), b"lazer", 0o600);
+    machine.fake.put(
+        &format!("/var/lib/garboard/blobs/sha256/{}", source.layers[0].digest.hex()),
+        b"lazer",
+        0o600,
+    );
     let step = Step::Image(Image { images: vec![source] });
     let failure = machine.run(&[containerd(UNIT), step]).unwrap_err();
     assert!(format!("{failure:?}").contains("damaged"), "{failure:?}");

@@ -58,7 +58,7 @@ impl State {
     pub(super) fn place(&mut self, path: &Path, node: Node) {
         self.ticks += 1;
         self.inodes += 1;
-        let node = Node { inode: self.inodes, changed: self.ticks, ..node };
+        let node = Node { inode: self.inodes, changed: super::BEGIN + self.ticks, ..node };
         self.nodes.insert(path.to_owned(), node);
     }
 

@@ -69,6 +69,6 @@ impl Look for Fake {
     }
 
     fn now(&self) -> i128 {
-        1_763_720_000_000_000_000 + self.state().ticks
+        super::BEGIN + self.state().ticks
     }
 }

@@ -14,6 +14,9 @@ use garboard_protocol::Digest;
 use super::{Command, CommandError, Kind, Live, Look, Output, Space, System, temporary};
 use files::Node;
 
+/// When the clock of the host begins, nanoseconds since 1970 (2025-11-21 10:13:20 UTC); each change is a tick of one.
+const BEGIN: i128 = 1_763_720_000_000_000_000;
+
 /// What a scripted command does; `None`: this script does not know it.
 pub type Script = Box<dyn Fn(&Fake, &Command) -> Option<Result<Output, CommandError>> + Send + Sync>;
 
