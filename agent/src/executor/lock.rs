@@ -63,25 +63,29 @@ impl Lock {
         loop {
             let file = open(&path).map_err(failed)?;
             let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => lock,
+                Ok(lock) if is_at(&lock, &path).map_err(failed)? => lock,
+                // An executor that left has removed the file: a lock on it locks nobody out.
+                Ok(_) => continue,
                 Err((_, nix::Error::EWOULDBLOCK)) => {
                     let holder = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
                     return Err(LockError::Held { holder });
                 }
                 Err((_, errno)) => return Err(failed(errno.into())),
             };
-            // An executor that leaves removes the file: a lock on a removed file locks nobody out.
-            let ours = lock.metadata().map_err(failed)?.ino();
-            if fs::symlink_metadata(&path).is_ok_and(|there| there.ino() == ours) {
-                write(&mut lock, holder).map_err(failed)?;
-                return Ok(Self(lock));
-            }
+            write(&mut lock, holder).map_err(failed)?;
+            return Ok(Self(lock));
         }
     }
 }
 
 fn open(path: &Path) -> io::Result<std::fs::File> {
     std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+/// Whether the open `file` still is the one at `path`.
+fn is_at(file: &std::fs::File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?.ino();
+    Ok(fs::symlink_metadata(path).is_ok_and(|there| there.ino() == ours))
 }
 
 fn write(file: &mut std::fs::File, holder: &Holder) -> io::Result<()> {
@@ -116,11 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_was_removed_locks_nobody_out() {
+    fn a_lock_file_that_was_removed_or_replaced_is_not_the_one_at_its_path() {
         let root = tempfile::tempdir().unwrap();
-        let layout = Layout::below(root.path());
-        let _leaving = Lock::take(&layout, &holder("a")).unwrap();
-        fs_err::remove_dir_all(&layout.run).unwrap();
-        let _next = Lock::take(&layout, &holder("b")).unwrap();
+        let path = root.path().join("lock");
+        let file = super::open(&path).unwrap();
+        assert!(super::is_at(&file, &path).unwrap());
+        fs_err::remove_file(&path).unwrap();
+        assert!(!super::is_at(&file, &path).unwrap());
+        let _newer = super::open(&path).unwrap();
+        assert!(!super::is_at(&file, &path).unwrap());
     }
 }

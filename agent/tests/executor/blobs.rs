@@ -121,6 +121,21 @@ async fn a_lost_client_leaves_steps_whose_blobs_are_missing_undone() {
 }
 
 #[tokio::test]
+async fn a_step_that_waits_for_a_blob_is_dropped_when_its_client_is_lost() {
+    let lab = Lab::new();
+    let program = content(9);
+    let mut client = lab.client(None).await;
+    announce(&mut client, 2, vec![blob(&program)]).await;
+    client.send(3, request::Body::Queue { steps: vec![lab.artifact(1, &program)] }).await;
+    // Requests are taken in order: the queue has it by then.
+    announce(&mut client, 4, vec![]).await;
+    drop(client);
+    let mut back = lab.client(Some(0)).await;
+    let Body::Failed(failure) = back.end_of(3).await else { panic!("it ran without its blob") };
+    assert!(failure.message.contains("the client was lost"), "{}", failure.message);
+}
+
+#[tokio::test]
 async fn a_stored_blob_that_went_bad_is_never_installed_and_is_sent_anew() {
     let lab = Lab::new();
     let program = content(6);

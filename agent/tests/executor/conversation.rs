@@ -61,6 +61,9 @@ async fn a_new_client_of_the_run_takes_over_and_the_waiting_steps_are_dropped() 
     let finished = events.iter().find(|event| matches!(event.body, Body::Finished { .. })).unwrap();
     assert_eq!(finished.request, 0, "it would be taken for an answer to the new client's own request");
     assert!(matches!(events.last().unwrap().body, Body::Facts(_)));
+    // Whatever was still queued would be done before this.
+    second.send(3, request::Body::Queue { steps: vec![lab.file(3, "now")] }).await;
+    assert!(matches!(second.end_of(3).await, Body::Done));
     assert!(!lab.path("file2").exists());
 }
 
