@@ -37,10 +37,17 @@ pub(super) fn build(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
 
 fn debootstrap(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
     let include = format!("--include={}", packages().join(","));
-    let mut argv: Vec<String> =
-        ["mmdebstrap", "--mode=root", "--format=directory", "--variant=apt", &include]
-            .map(str::to_owned)
-            .to_vec();
+    let mut argv: Vec<String> = [
+        "setpriv",
+        "--pdeathsig=KILL",
+        "mmdebstrap",
+        "--mode=root",
+        "--format=directory",
+        "--variant=apt",
+        &include,
+    ]
+    .map(str::to_owned)
+    .to_vec();
     argv.push("--aptopt=Acquire::Languages \"none\"".into());
     argv.extend(apt::options()?.into_iter().map(|option| format!("--aptopt={option}")));
     // Documentation and translations are a third of the image and no program reads them.

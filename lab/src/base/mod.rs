@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, Places, Result, lock::Lock};
+use crate::{Places, Result, lock::Lock};
 
 /// The Debian release of the hosts.
 pub(crate) const RELEASE: &str = "bookworm";
 const PACKAGES: &str = include_str!("packages.txt");
 const EARLY_SERVICE: &str = include_str!("early.service");
 const LOGIND_CONF: &str = include_str!("logind.conf");
+/// How folders of unfinished builds begin.
+const BUILDING: &str = ".building-";
 /// Moved whenever the way the image is made changes and neither list nor unit shows it.
 const RECIPE: &str = "1";
 
@@ -61,7 +63,8 @@ pub fn ensure(places: &Places, progress: &dyn Fn(&str)) -> Result<String> {
         return Ok(address);
     }
     remove_abandoned(&places.bases())?;
-    let temporary = places.bases().join(format!(".building-{address}"));
+    // Named by the process: what a killed build's last programs still write goes elsewhere.
+    let temporary = places.bases().join(format!("{BUILDING}{}", std::process::id()));
     fs_err::create_dir_all(&temporary)?;
     build::build(&temporary.join("root"), progress)?;
     fs_err::rename(&temporary, &folder)?;
@@ -72,8 +75,11 @@ pub fn ensure(places: &Places, progress: &dyn Fn(&str)) -> Result<String> {
 fn remove_abandoned(bases: &Path) -> Result<()> {
     for entry in fs_err::read_dir(bases)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(".building-") {
-            fs_err::remove_dir_all(entry.path()).map_err(Error::from)?;
+        if entry.file_name().to_string_lossy().starts_with(BUILDING) {
+            // The next build tries again where a program of the killed one is still at work.
+            if let Err(error) = fs_err::remove_dir_all(entry.path()) {
+                tracing::debug!(%error, "a killed build is not quite over");
+            }
         }
     }
     Ok(())

@@ -52,7 +52,10 @@ pub(super) fn all(places: &Places, output: OutputFormat) -> Result<()> {
     }
     let mut out = std::io::stdout().lock();
     for name in &remains {
-        writeln!(out, "lab {name}: only remains; remove them with `garboard lab down {name}`")?;
+        writeln!(
+            out,
+            "lab {name}: only remains, or a lab of another user; remove it with `garboard lab down {name}`"
+        )?;
     }
     if summaries.is_empty() && remains.is_empty() {
         writeln!(out, "no labs")?;
