@@ -28,7 +28,7 @@ pub(crate) fn remove(name: &str, system: &dyn System) -> Result<u64, StepError> 
     if find(name, system.look())?.is_empty() {
         return Ok(0);
     }
-    if name.ends_with(".slice") {
+    if name.strip_suffix(".slice").is_some() {
         match system.run(&Command::new("systemctl", ["stop", "--", name])) {
             Ok(_) | Err(CommandError::Exit { .. }) => {}
             Err(error) => return Err(error.into()),

@@ -13,7 +13,7 @@ use crate::steps::{Content, Entry, PathBefore, StepError};
 use crate::store::Baseline;
 use crate::system::{Command, CommandError, Kind, Look, System, temporary};
 
-const JOB: Duration = Duration::from_secs(120);
+const JOB: Duration = Duration::from_mins(2);
 
 /// Whether an entry waits until all that the software made is gone: folders that are still in use until then, and what
 /// stands for all of it.

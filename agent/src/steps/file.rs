@@ -62,7 +62,7 @@ pub(crate) fn changes(
 /// Removes those differences. Writes nothing when there are none.
 pub(crate) fn write(
     path: &str,
-    content: &str,
+    text: &str,
     mode: u32,
     changes: &[Change],
     context: &Context<'_>,
@@ -74,5 +74,5 @@ pub(crate) fn write(
     refuse_unlike(path, context.system.metadata(Path::new(path)).map_err(failed("read", path))?)?;
     make_parents(path, context)?;
     context.note_path(path)?;
-    context.system.write(Path::new(path), content.as_bytes(), mode).map_err(failed("write", path))
+    context.system.write(Path::new(path), text.as_bytes(), mode).map_err(failed("write", path))
 }

@@ -26,24 +26,23 @@ impl Kind for HostsEntry {
         let path = Path::new(FILE);
         let found = context.system.metadata(path).map_err(failed("read", FILE))?;
         let mode = found.map_or(0o644, |found| found.mode & 0o7777);
-        let text = match found {
-            Some(_) => context.system.read(path).map_err(failed("read", FILE))?,
-            None => {
-                context.note_path(FILE)?;
-                Vec::new()
-            }
+        let text = if found.is_some() {
+            context.system.read(path).map_err(failed("read", FILE))?
+        } else {
+            context.note_path(FILE)?;
+            Vec::new()
         };
         let wanted = line(self);
         context.baseline.note(Entry::Line { path: FILE.to_owned(), line: wanted.clone() })?;
         // First, so that it wins over other lines with this name (Debian's `127.0.1.1`); that also leaves a last line
         // without an end as it is.
-        let mut content = format!("{wanted}\n").into_bytes();
+        let mut lines = format!("{wanted}\n").into_bytes();
         for piece in text.split_inclusive(|byte| *byte == b'\n') {
             if !is_of(String::from_utf8_lossy(piece).trim_end_matches('\n'), self) {
-                content.extend_from_slice(piece);
+                lines.extend_from_slice(piece);
             }
         }
-        context.system.write(path, &content, mode).map_err(failed("write", FILE))?;
+        context.system.write(path, &lines, mode).map_err(failed("write", FILE))?;
         Ok(Outputs::new())
     }
 }

@@ -174,7 +174,8 @@ mod tests {
             change(&image(), &parse(&list(&right, "-"))).is_some(),
             "an image that is not pinned was taken"
         );
-        let one_name: String = list(&right, pinned).lines().take(2).map(|line| format!("{line}\n")).collect();
+        let both = list(&right, pinned);
+        let one_name = both.lines().take(2).collect::<Vec<_>>().join("\n");
         assert!(change(&image(), &parse(&one_name)).is_some(), "a missing digest name was not seen");
     }
 }

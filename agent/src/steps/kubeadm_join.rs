@@ -20,7 +20,7 @@ const STATE: [&str; 4] =
 
 /// Longest the cluster may take to notice that the kubelet of an earlier membership is gone (it counts a node as ready
 /// for 50 s by default).
-const STALE_NODE: Duration = Duration::from_secs(120);
+const STALE_NODE: Duration = Duration::from_mins(2);
 /// How often that is tried: the API offers a bootstrap token nothing to watch.
 const STALE_NODE_INTERVAL: Duration = Duration::from_secs(5);
 

@@ -146,7 +146,7 @@ pub(super) fn exists(path: &str, look: &dyn Look) -> Result<bool, StepError> {
 pub(super) fn clear(context: &Context<'_>) -> Result<(), StepError> {
     let system = context.system;
     match system.run(
-        &Command::new("systemctl", ["stop", "kubelet.service"]).timeout(std::time::Duration::from_secs(60)),
+        &Command::new("systemctl", ["stop", "kubelet.service"]).timeout(std::time::Duration::from_mins(1)),
     ) {
         Ok(_) | Err(CommandError::Exit { .. }) => {}
         Err(error) => return Err(error.into()),

@@ -12,7 +12,7 @@ use super::{Context, Entry, Evidence, Kind, ProbeContext, StepError, file};
 use crate::system::{Command, CommandError, Look};
 
 /// Longest a unit may take to start or stop: systemd's own limit is 90 s.
-const JOB: Duration = Duration::from_secs(120);
+const JOB: Duration = Duration::from_mins(2);
 
 /// What systemd says of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

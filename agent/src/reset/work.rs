@@ -1,0 +1,261 @@
+//! The parts of a reset, in their order. A part that fails is reported and does not hold up the others.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use garboard_protocol::event::Body;
+use garboard_protocol::reset::{Leftover, ResetReport};
+use garboard_protocol::step::Outputs;
+use garboard_protocol::{Owned, StepId};
+
+use super::snapshot::{self, Before};
+use super::verify::Kept;
+use super::{nft, owned, pods, processes, restore};
+use crate::steps::path::failed;
+use crate::steps::{Entry, StepError};
+use crate::store::Baseline;
+use crate::system::{Command, CommandError, System};
+
+const RUNTIME: &str = "containerd.service";
+
+/// A reset at work.
+pub(super) struct Work<'a> {
+    pub(super) system: &'a dyn System,
+    pub(super) baseline: &'a Baseline,
+    pub(super) before: Before,
+    pub(super) report: ResetReport,
+    pub(super) has_failed: bool,
+    pub(super) say: &'a mut dyn FnMut(Body),
+}
+
+impl Work<'_> {
+    /// Stops everything that runs because of us.
+    pub(super) fn stop(&mut self, kept: &Kept) {
+        let units: Vec<String> = kept
+            .entries
+            .iter()
+            .rev()
+            .filter_map(|entry| match entry {
+                Entry::Unit { name, active: false, .. } => Some(name.clone()),
+                _ => None,
+            })
+            .collect();
+        let mounts: Vec<Owned> =
+            kept.owned.iter().filter(|owned| matches!(owned, Owned::Mounts(_))).cloned().collect();
+        self.part("units", "stopping the kubelet", |work| {
+            for unit in units.iter().filter(|unit| *unit != RUNTIME) {
+                work.stop_unit(unit);
+            }
+        });
+        // A containerd that is not ours runs containers of others.
+        if !units.iter().any(|unit| unit == RUNTIME) {
+            return;
+        }
+        self.part("pods", "removing pods", |work| {
+            if let Some(left) = pods::remove(work.system) {
+                work.report.restored += 1;
+                if left > 0 {
+                    work.note(
+                        "pod",
+                        &left.to_string(),
+                        "could not be removed by CRI; their processes are killed",
+                    );
+                }
+            }
+        });
+        self.part("containerd", "stopping containerd", |work| {
+            work.stop_unit(RUNTIME);
+            match processes::kill(work.system) {
+                Ok(left) => {
+                    for process in left {
+                        work.fail("process", &process, "was killed but does not end; only a reboot ends it");
+                    }
+                }
+                Err(error) => work.failed("process", "containers", &error),
+            }
+            for owned in &mounts {
+                work.remove_one(owned, &[]);
+            }
+        });
+    }
+
+    /// Restores the baseline, newest first, and strikes each entry.
+    pub(super) fn give_back(&mut self, late: bool) {
+        let (name, doing) = if late {
+            ("folders", "removing empty folders")
+        } else {
+            ("baseline", "restoring earlier values")
+        };
+        self.part(name, doing, |work| {
+            for entry in work.baseline.entries().iter().rev() {
+                if !late && restore::is_late(entry, work.system.look()) {
+                    continue;
+                }
+                let subject = entry.subject();
+                match restore::restore(entry, work.baseline, work.system) {
+                    Ok(()) => work.report.restored += 1,
+                    // Files of others in a folder that we made: the folder is theirs now.
+                    Err(StepError::Failed { message, .. }) => work.note("directory", &subject, &message),
+                    Err(error) => {
+                        work.failed("baseline", &subject, &error);
+                        continue;
+                    }
+                }
+                if let Err(source) = work.baseline.strike(&subject) {
+                    let error = failed("write", "/var/lib/garboard/baseline/entries")(source);
+                    work.failed("baseline", &subject, &error);
+                }
+            }
+        });
+    }
+
+    /// Removes what the software made by itself.
+    pub(super) fn remove(&mut self, owned: &[Owned], delete_data: bool) {
+        self.part("owned", "removing what Kubernetes made", |work| {
+            match owned::remove_chains(owned, &work.before, work.system) {
+                Ok(count) => work.report.restored += count,
+                Err(error) => work.failed("iptables chain", "iptables", &error),
+            }
+            let tables = match nft::list(work.system.look()) {
+                Ok(Some(tables)) => tables,
+                Ok(None) => {
+                    if owned.iter().any(|owned| matches!(owned, Owned::NftTable(_))) {
+                        work.note(
+                            "nft table",
+                            "nft",
+                            "is not installed here, so that tables cannot be seen; a reboot removes them",
+                        );
+                    }
+                    Vec::new()
+                }
+                Err(error) => {
+                    work.failed("nft table", "nft", &error);
+                    Vec::new()
+                }
+            };
+            let mut folders = Vec::new();
+            for thing in owned {
+                match thing {
+                    Owned::Data(path) if !delete_data => {
+                        if matches!(work.system.metadata(Path::new(path)), Ok(Some(_))) {
+                            work.note("data", path, "kept; `--delete-data` removes it");
+                        }
+                    }
+                    Owned::Sysctl(key) if work.before.late => {
+                        work.note(
+                            "sysctl",
+                            key,
+                            "its earlier value is unknown: the host was a member before garboard came",
+                        );
+                    }
+                    Owned::Path(path) if work.before.truncated.contains(path) => {
+                        work.note("path", path, "held too much before to tell what of it is new");
+                    }
+                    // When nothing is mounted or in use there any more.
+                    Owned::Path(_) | Owned::Data(_) => folders.push(thing),
+                    thing => work.remove_one(thing, &tables),
+                }
+            }
+            work.remove_folders(&folders);
+        });
+    }
+
+    /// Removes folders side by side: the runtime's images and snapshots take longer than all the rest.
+    fn remove_folders(&mut self, folders: &[&Owned]) {
+        let (before, system) = (&self.before, self.system);
+        let results: Vec<_> = thread::scope(|scope| {
+            let remove = |owned: &Owned| owned::remove(owned, before, &[], system);
+            let workers: Vec<_> =
+                folders.iter().map(|owned| (*owned, scope.spawn(move || remove(owned)))).collect();
+            workers.into_iter().map(|(owned, worker)| (owned, worker.join())).collect()
+        });
+        for (owned, result) in results {
+            match result {
+                Ok(result) => self.removed(owned, result),
+                Err(_) => self.fail("owned", &subject(owned), "the thread that removed it died"),
+            }
+        }
+    }
+
+    /// Lets systemd see what is there now.
+    pub(super) fn reload(&mut self, entries: &[Entry]) {
+        self.part("systemd", "reloading systemd", |work| {
+            work.run(&["daemon-reload"]);
+            if !work.before.late && !work.before.is_online {
+                work.run(&["stop", "--", snapshot::ONLINE]);
+            }
+            for entry in entries {
+                if let Entry::Unit { name, enabled, .. } = entry
+                    && enabled.is_empty()
+                {
+                    // Fails where systemd has forgotten the unit already.
+                    let _ = work.system.run(&Command::new("systemctl", ["reset-failed", "--", name]));
+                }
+            }
+        });
+    }
+
+    fn stop_unit(&mut self, unit: &str) {
+        let stop = Command::new("systemctl", ["stop", "--", unit]).timeout(Duration::from_mins(2));
+        match self.system.run(&stop) {
+            // A unit whose file is gone already.
+            Ok(_) => {}
+            Err(CommandError::Exit { stderr, .. }) if stderr.contains("not loaded") => {}
+            Err(error) => self.failed("unit", unit, &error.into()),
+        }
+    }
+
+    fn run(&mut self, arguments: &[&str]) {
+        let command = Command::new("systemctl", arguments.iter().copied()).timeout(Duration::from_mins(1));
+        if let Err(error) = self.system.run(&command) {
+            self.failed("systemd", &arguments.join(" "), &error.into());
+        }
+    }
+
+    fn remove_one(&mut self, owned: &Owned, tables: &[String]) {
+        let result = owned::remove(owned, &self.before, tables, self.system);
+        self.removed(owned, result);
+    }
+
+    fn removed(&mut self, owned: &Owned, result: Result<u64, StepError>) {
+        match result {
+            Ok(count) => self.report.restored += count,
+            Err(error) => self.failed("owned", &subject(owned), &error),
+        }
+    }
+
+    fn part(&mut self, name: &str, doing: &str, work: impl FnOnce(&mut Self)) {
+        let id = StepId(format!("reset/{name}"));
+        let begun = Instant::now();
+        (self.say)(Body::Started { id: id.clone(), doing: doing.to_owned() });
+        work(self);
+        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        (self.say)(Body::Finished { id, changes: Vec::new(), outputs: Outputs::new(), milliseconds });
+    }
+
+    fn failed(&mut self, kind: &str, subject: &str, error: &StepError) {
+        let texts: Vec<_> = std::iter::once(error.to_string())
+            .chain(crate::engine::sources(error).map(ToString::to_string))
+            .collect();
+        self.fail(kind, subject, &texts.join(": "));
+    }
+
+    fn fail(&mut self, kind: &str, subject: &str, detail: &str) {
+        self.has_failed = true;
+        self.report.leftovers.push(leftover(kind, subject, detail));
+    }
+
+    fn note(&mut self, kind: &str, subject: &str, detail: &str) {
+        self.report.kept.push(leftover(kind, subject, detail));
+    }
+}
+
+/// An owned thing as its playbook writes it.
+fn subject(owned: &Owned) -> String {
+    serde_json::to_string(owned).unwrap_or_default()
+}
+
+fn leftover(kind: &str, subject: &str, detail: &str) -> Leftover {
+    Leftover { kind: kind.to_owned(), subject: subject.to_owned(), detail: detail.to_owned() }
+}
