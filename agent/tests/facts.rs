@@ -176,12 +176,14 @@ fn space_is_that_of_the_nearest_folder_and_of_a_link_target() {
     let fake = bare();
     fake.put_directory("/var/lib");
     fake.put_directory("/mnt/ssd");
+    fake.put_on_device("/mnt/ssd", 8);
     fake.put_link("/var/lib/containerd", "../../mnt/ssd");
     fake.set_space(Space { free: 5, total: 9 });
     let paths = ["/var/lib/etcd/member", "/var/lib/containerd"].map(str::to_owned).to_vec();
     let query = FactsQuery { disk_paths: paths.clone(), ..FactsQuery::default() };
     let disks = facts::collect(&fake, &Layout::host(), &query).disks;
     assert_eq!(disks.iter().map(|disk| disk.path.clone()).collect::<Vec<_>>(), paths);
+    assert_eq!(disks.iter().map(|disk| disk.device).collect::<Vec<_>>(), [1, 8]);
     assert!(disks.iter().all(|disk| (disk.free_bytes, disk.total_bytes) == (5, 9)));
 }
 

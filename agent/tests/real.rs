@@ -100,8 +100,8 @@ fn a_command_that_fails_is_shown_with_what_it_said() {
 fn a_command_that_takes_too_long_dies_with_its_children() {
     let begun = Instant::now();
     let command = Command::new("sh", ["-c", "echo begun; sleep 300 & echo $!; wait"]);
-    let error = Real::host().run(&command.timeout(Duration::from_millis(300))).unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(10));
+    let error = Real::host().run(&command.timeout(Duration::from_secs(2))).unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(60));
     let CommandError::Timeout { printed, .. } = error else { panic!("{error}") };
     assert!(printed.starts_with("begun"), "{printed}");
     let child = printed.lines().nth(1).unwrap();
@@ -113,9 +113,9 @@ fn a_command_that_takes_too_long_dies_with_its_children() {
 #[test]
 fn a_grandchild_that_keeps_the_output_open_does_not_hold_the_command_up() {
     let begun = Instant::now();
-    let output = Real::host().run(&Command::new("sh", ["-c", "sleep 5 & echo done"])).unwrap();
+    let output = Real::host().run(&Command::new("sh", ["-c", "sleep 60 & echo done"])).unwrap();
     assert_eq!(output.stdout, "done\n");
-    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[test]

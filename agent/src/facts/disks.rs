@@ -1,6 +1,6 @@
 //! Space where it will be needed.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use garboard_protocol::facts::Disk;
 
@@ -26,11 +26,26 @@ fn existing(look: &dyn Look, path: &Path) -> Option<(PathBuf, u64)> {
     for _ in 0..LINKS {
         match look.metadata(&place).ok().flatten() {
             Some(metadata) if metadata.kind == Kind::Symlink => {
-                place = place.parent()?.join(look.read_link(&place).ok()?);
+                place = without_dots(&place.parent()?.join(look.read_link(&place).ok()?));
             }
             Some(metadata) => return Some((place, metadata.device)),
             None => place = place.parent().map(Path::to_path_buf)?,
         }
     }
     None
+}
+
+/// The path a link's target means: its `..` taken at their word, so that what is above it can be looked at when it is not
+/// there itself.
+fn without_dots(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, component| {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+        plain
+    })
 }

@@ -16,6 +16,7 @@ pub(super) struct Node {
     pub mode: u32,
     pub user: u32,
     pub group: u32,
+    pub device: u64,
     pub inode: u64,
     pub changed: i128,
 }
@@ -26,7 +27,7 @@ impl Node {
     }
 
     pub(super) fn directory(mode: u32) -> Self {
-        Self { kind: Kind::Directory, content: Vec::new(), mode, user: 0, group: 0, inode: 0, changed: 0 }
+        Self { kind: Kind::Directory, content: Vec::new(), mode, user: 0, group: 0, device: 1, inode: 0, changed: 0 }
     }
 
     pub(super) fn link(target: &Path) -> Self {
@@ -42,7 +43,7 @@ impl Node {
             group: self.group,
             size: self.content.len() as u64,
             inode: self.inode,
-            device: 1,
+            device: self.device,
             changed: self.changed,
         }
     }

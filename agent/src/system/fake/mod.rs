@@ -79,6 +79,13 @@ impl Fake {
         self.state().place(Path::new(path), Node::link(Path::new(target)));
     }
 
+    /// Puts what is at `path` on another file system than the first, which is device 1; unrecorded.
+    pub fn put_on_device(&self, path: &str, device: u64) {
+        if let Some(node) = self.state().nodes.get_mut(Path::new(path)) {
+            node.device = device;
+        }
+    }
+
     fn put_parents(&self, path: &str) {
         if let Some(parent) = Path::new(path).parent() {
             self.put_directory(&parent.to_string_lossy());
