@@ -101,7 +101,7 @@ fn a_command_that_takes_too_long_dies_with_its_children() {
     let begun = Instant::now();
     let command = Command::new("sh", ["-c", "echo begun; sleep 300 & echo $!; wait"]);
     let error = Real::host().run(&command.timeout(Duration::from_secs(2))).unwrap_err();
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
     let CommandError::Timeout { printed, .. } = error else { panic!("{error}") };
     assert!(printed.starts_with("begun"), "{printed}");
     let child = printed.lines().nth(1).unwrap();

@@ -19,7 +19,7 @@ mod work;
 pub use connection::Stream;
 pub use lock::{Holder, Lock, LockError};
 pub use serve::{GREETING, ServeError, serve};
-pub use work::Services;
+pub use work::{Reset, Services};
 
 use std::collections::VecDeque;
 use std::io;
