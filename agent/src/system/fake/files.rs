@@ -27,7 +27,16 @@ impl Node {
     }
 
     pub(super) fn directory(mode: u32) -> Self {
-        Self { kind: Kind::Directory, content: Vec::new(), mode, user: 0, group: 0, device: 1, inode: 0, changed: 0 }
+        Self {
+            kind: Kind::Directory,
+            content: Vec::new(),
+            mode,
+            user: 0,
+            group: 0,
+            device: 1,
+            inode: 0,
+            changed: 0,
+        }
     }
 
     pub(super) fn link(target: &Path) -> Self {
