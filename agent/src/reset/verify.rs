@@ -5,8 +5,8 @@ use garboard_protocol::reset::{Keepsake, Leftover, ResetReport};
 use serde::{Deserialize, Serialize};
 
 use super::snapshot::Before;
-use super::{owned, restore};
-use crate::engine::Engine;
+use super::{owned, restore, work};
+use crate::engine::{Engine, sources};
 use crate::steps::{Entry, StepError};
 use crate::store::Snapshot;
 use crate::system::Look;
@@ -59,13 +59,26 @@ pub(super) fn compare(kept: &Kept, look: &dyn Look) -> Result<ResetReport, StepE
     };
     let before = Before::of(before, look).map_err(super::unreadable("snapshot"))?;
     for entry in &kept.entries {
-        report.leftovers.extend(restore::leftover(entry, look)?);
+        match restore::leftover(entry, look) {
+            Ok(found) => report.leftovers.extend(found),
+            Err(error) => report.leftovers.push(unseen(&entry.subject(), &error)),
+        }
     }
     let now = Before::take(look)?;
     for thing in &kept.owned {
-        report.leftovers.extend(owned::leftovers(thing, &before, &now, look)?);
+        match owned::leftovers(thing, &before, &now, look) {
+            Ok(found) => report.leftovers.extend(found),
+            Err(error) => report.leftovers.push(unseen(&work::subject(thing), &error)),
+        }
     }
     report.leftovers.sort();
     report.leftovers.dedup();
     Ok(report)
+}
+
+/// What cannot be looked at is not known to be back.
+fn unseen(subject: &str, error: &StepError) -> Leftover {
+    let causes = sources(error).map(ToString::to_string);
+    let texts: Vec<_> = std::iter::once(error.to_string()).chain(causes).collect();
+    Leftover { kind: "unknown".to_owned(), subject: subject.to_owned(), detail: texts.join(": ") }
 }

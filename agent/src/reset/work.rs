@@ -97,6 +97,8 @@ impl Work<'_> {
                     Ok(()) => work.report.restored += 1,
                     // Files of others in a folder that we made: the folder is theirs now.
                     Err(StepError::Failed { message, .. }) => work.note("directory", &subject, &message),
+                    // Tried again in the late part, when what stood in the way may be gone.
+                    Err(_) if !late => continue,
                     Err(error) => {
                         work.failed("baseline", &subject, &error);
                         continue;
@@ -252,7 +254,7 @@ impl Work<'_> {
 }
 
 /// An owned thing as its playbook writes it.
-fn subject(owned: &Owned) -> String {
+pub(super) fn subject(owned: &Owned) -> String {
     serde_json::to_string(owned).unwrap_or_default()
 }
 

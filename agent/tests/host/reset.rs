@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use garboard_agent::reset;
+use garboard_agent::steps::Entry;
 use garboard_protocol::event::Body;
 use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
 use garboard_protocol::step::{Directory, File, Hostname, HostsEntry, KernelModule, Swap, Sysctl, Unit};
@@ -195,23 +196,81 @@ fn a_folder_of_ours_with_files_of_others_is_left_and_said() {
 #[test]
 fn a_power_cut_at_any_change_of_a_reset_is_healed_by_the_next() {
     let (whole, _) = built();
-    let (_, keepsake) = reset(&whole, &ResetOptions::default());
+    let keepsake = reset(&whole, &ResetOptions::default()).1.unwrap();
     let mut cuts = 0;
     for nth in (1..).step_by(2) {
         let (machine, _) = built();
         machine.fake.forget_calls();
         machine.fake.cut_power(nth);
-        let _ = reset::reset(&machine.engine(), &ResetOptions::default(), &mut |_| ());
+        let mut kept = None;
+        let _ = reset::reset(&machine.engine(), &ResetOptions::default(), &mut |body| {
+            if let Body::Keepsake(keepsake) = body {
+                kept = Some(keepsake);
+            }
+        });
         machine.fake.restore_power();
         if (machine.fake.changes().len() as u64) < nth {
             break;
         }
         cuts += 1;
-        reset(&machine, &ResetOptions::default());
+        let kept = reset(&machine, &ResetOptions::default()).1.or(kept).unwrap();
         assert_eq!(compared(&machine.state()), compared(&whole.state()), "cut at change {nth}");
-        assert_eq!(verify(&machine, keepsake.as_ref().unwrap()).leftovers, [], "cut at change {nth}");
+        assert_eq!(kept.0["entries"], keepsake.0["entries"], "cut at change {nth}");
+        assert_eq!(verify(&machine, &kept).leftovers, [], "cut at change {nth}");
     }
     assert!(cuts > 20, "only {cuts} changes were cut");
+}
+
+/// Which change of `work` is `call`, counted from 1.
+fn position(machine: &Machine, call: &str, work: impl FnOnce(&Machine)) -> u64 {
+    machine.fake.forget_calls();
+    work(machine);
+    let changes = machine.fake.changes();
+    let index = changes.iter().position(|change| change == call).unwrap_or_else(|| panic!("{changes:#?}"));
+    index as u64 + 1
+}
+
+#[test]
+fn what_could_not_be_given_back_stays_noted_and_only_that() {
+    let (machine, _) = built();
+    let commented = machine.fake.content("/etc/fstab").unwrap();
+    machine.fake.take("/etc/fstab");
+    machine.fake.put_directory("/etc/fstab");
+    let (report, _) = reset(&machine, &ResetOptions::default());
+    assert!(report.leftovers.iter().any(|left| left.subject.contains("/etc/fstab")), "{report:?}");
+    let noted = machine.engine().baseline().entries();
+    assert!(matches!(noted.as_slice(), [Entry::Line { path, .. }] if path == "/etc/fstab"), "{noted:?}");
+    machine.fake.take("/etc/fstab");
+    machine.fake.put("/etc/fstab", commented.as_bytes(), 0o644);
+    let (report, keepsake) = reset(&machine, &ResetOptions::default());
+    assert_eq!(report.leftovers, []);
+    assert!(keepsake.unwrap().0["entries"].as_array().unwrap().len() > 5);
+    assert!(machine.fake.content("/etc/fstab").unwrap().contains("\n/dev/sda2 none swap"));
+}
+
+#[test]
+fn a_fault_that_passes_is_healed_within_one_reset() {
+    let (whole, _) = built();
+    let nth = position(&whole, "write /etc/fstab", |machine| drop(reset(machine, &ResetOptions::default())));
+    let (machine, _) = built();
+    machine.fake.forget_calls();
+    machine.fake.fail_change(nth, 5);
+    assert_eq!(reset(&machine, &ResetOptions::default()).0.leftovers, []);
+    assert_eq!(compared(&machine.state()), compared(&whole.state()));
+}
+
+#[test]
+fn a_write_that_a_power_cut_tore_leaves_nothing_behind() {
+    let nth =
+        position(&Machine::new(), "write /etc/hosts", |machine| drop(machine.run(&steps()[1..2]).unwrap()));
+    let machine = Machine::new();
+    let before = machine.state();
+    machine.fake.cut_power(nth);
+    machine.run(&steps()[1..2]).unwrap_err();
+    machine.fake.restore_power();
+    assert_ne!(machine.state(), before, "nothing was torn");
+    reset(&machine, &ResetOptions::default());
+    assert_eq!(compared(&machine.state()), compared(&before));
 }
 
 #[test]
