@@ -5,7 +5,7 @@ use crate::{damage, token};
 
 /// A table and a rule of somebody else, made before us, and how each is shown.
 const FOREIGN_TABLE: &str = "table inet somebody {\n  set guests { type ipv4_addr; elements = { 192.0.2.7, 192.0.2.9 } }\n  \
-    chain input { type filter hook input priority 5; policy accept; ip saddr @guests tcp dport 23 drop }\n}\n";
+    chain input { type filter hook input priority 5; policy accept; ip saddr @guests tcp dport 23 drop; }\n}\n";
 const FOREIGN_RULE: [&str; 12] = [
     "-A",
     "INPUT",
@@ -32,12 +32,15 @@ fn three_rounds_of_up_and_reset() {
 
     phases
         .check("the_bootstrap_token_shows_up_nowhere", || token::the_bootstrap_token_shows_up_nowhere(&lab));
-    phases.check("foreign rules stand beside the cluster", || assert_eq!(shown_foreign(&lab), foreign));
+    phases.check("foreign rules stand beside the cluster", || {
+        foreign_rules_stand_beside_the_cluster(&lab, &foreign)
+    });
     phases.check("round 1: reset_gives_the_hosts_back", || reset_gives_the_hosts_back(&lab, &bare));
 
     phases.check("a_damaged_layer_of_the_mirror_is_noticed", || {
         damage::a_damaged_layer_of_the_mirror_is_noticed(&lab)
     });
+    phases.check("what was begun with it is given back", || reset_gives_the_hosts_back(&lab, &bare));
     phases.check("a_damaged_artifact_in_the_cache_is_fetched_again", || {
         damage::a_damaged_artifact_in_the_cache_is_fetched_again(&lab);
     });
@@ -76,6 +79,16 @@ fn shown_foreign(lab: &TestLab) -> Vec<String> {
         shown.push(host.exec(&["iptables", "--list-rules", "INPUT"]));
     }
     shown
+}
+
+/// Kubernetes has put its own rules into the same chain; those of others are all there, in their order.
+fn foreign_rules_stand_beside_the_cluster(lab: &TestLab, foreign: &[String]) {
+    for (now, before) in shown_foreign(lab).iter().zip(foreign) {
+        let mut lines = now.lines();
+        for line in before.lines() {
+            assert!(lines.any(|now| now == line), "`{line}` is gone from:\n{now}");
+        }
+    }
 }
 
 fn reset_gives_the_hosts_back(lab: &TestLab, bare: &States) {

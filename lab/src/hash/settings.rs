@@ -1,5 +1,6 @@
 //! The kernel settings that a host has to itself: those of its network namespace.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Fact;
@@ -19,6 +20,10 @@ fn collect(folder: &Path, facts: &mut Vec<Fact>) -> Result<()> {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), facts)?;
+            continue;
+        }
+        // What nobody can write is a reading, such as the number of connections now, and no setting.
+        if entry.metadata()?.mode() & 0o222 == 0 {
             continue;
         }
         let name = entry

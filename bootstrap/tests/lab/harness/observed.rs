@@ -26,7 +26,7 @@ pub(crate) struct Observed {
     events: BTreeMap<String, Vec<Event>>,
 }
 
-/// What any login and any transient unit writes: kind of change and path without its numbers.
+/// What any login and any transient unit writes and executes: kind of event and path without its numbers.
 type Control = BTreeSet<(Kind, String)>;
 
 impl Watch {
@@ -69,8 +69,17 @@ impl Observed {
 
     /// Paths of the programs that our login and our unit executed, in order.
     pub(crate) fn programs(&self, host: &str) -> Vec<String> {
-        let executed = self.events[host].iter().filter(|event| event.kind == Kind::Execute && is_ours(event));
-        executed.map(|event| event.path.clone()).collect()
+        self.executed(host).map(|event| event.path.clone()).collect()
+    }
+
+    /// Those of them that a bare login and an empty unit do not execute.
+    pub(crate) fn programs_of_ours(&self, host: &str) -> BTreeSet<String> {
+        let ours = self.executed(host).filter(|event| !self.control.contains(&pattern(event)));
+        ours.map(|event| event.path.clone()).collect()
+    }
+
+    fn executed(&self, host: &str) -> impl Iterator<Item = &Event> {
+        self.events[host].iter().filter(|event| event.kind == Kind::Execute && is_ours(event))
     }
 }
 
@@ -101,7 +110,13 @@ fn control(lab: &TestLab, host: &str) -> Control {
         "--property=Type=exec",
         "true",
     ]);
-    observer.stop().unwrap().iter().filter(|event| event.kind != Kind::Execute).map(pattern).collect()
+    observer
+        .stop()
+        .unwrap()
+        .iter()
+        .filter(|event| event.kind != Kind::Execute || is_ours(event))
+        .map(pattern)
+        .collect()
 }
 
 fn log_in(lab: &TestLab, host: &str) {
