@@ -50,6 +50,7 @@ async fn reset(run: &Run, global: &Global, command: &Reset) -> Result<u64, Ended
         delete_data: command.delete_data,
         owned: run.owned()?,
     };
+    run.forget_nodes(&reached).await;
     let restored = run.reset(&reached, options).await?;
     run.end(reached, restored).await
 }

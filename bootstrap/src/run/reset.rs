@@ -37,6 +37,33 @@ impl Run {
         if problems.is_empty() { Ok(restored) } else { Err(crate::problem::Problems(problems).into()) }
     }
 
+    /// When only some hosts are given back, the rest of the cluster should not wait for them: their node objects go first.
+    pub async fn forget_nodes(&self, reached: &Reached) {
+        if self.is_unlimited() {
+            return;
+        }
+        let leader = reached
+            .hosts
+            .iter()
+            .find(|(name, host)| host.facts.kubernetes.admin_conf && !self.may_change(name));
+        let Some((leader, host)) = leader else { return };
+        let ca_hash = host.facts.kubernetes.ca_hash.as_deref();
+        let deleted = async {
+            let cluster = self.connect_cluster(leader, Some(&host.session), ca_hash).await?;
+            for name in self.host_names() {
+                cluster.delete_node(&name).await.map_err(|error| super::cluster_chain::failed(&error))?;
+            }
+            Ok::<(), Problem>(())
+        };
+        // A cluster that does not answer is no reason to keep the hosts.
+        if let Err(problem) = deleted.await {
+            self.note(&format!(
+                "warning: the node objects stay in the cluster ({}); remove them with `kubectl delete node`",
+                problem.message
+            ));
+        }
+    }
+
     async fn reset_host(
         &self,
         name: &str,
