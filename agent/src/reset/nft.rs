@@ -1,5 +1,6 @@
 //! nftables tables that the software makes. Only whole tables of its own are removed, never a rule of anybody else's.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::pattern::matches;
@@ -44,11 +45,65 @@ pub(crate) fn remove(
 pub(crate) fn remove_empty_shells(keep: &[String], system: &dyn System) -> Result<u64, StepError> {
     let mut count = 0;
     for table in list(system.look())?.unwrap_or_default() {
-        let is_shell = table.split_once(' ').is_some_and(|(family, name)| {
-            matches!(family, "ip" | "ip6") && matches!(name, "filter" | "nat" | "mangle" | "raw" | "security")
-        });
-        if is_shell && !keep.contains(&table) && is_empty(&table, system.look())? {
+        if is_shared(&table) && !keep.contains(&table) && is_empty(&table, system.look())? {
             delete(&table, system)?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Whether it is a table that `iptables-nft` makes and everybody who uses it shares.
+fn is_shared(table: &str) -> bool {
+    table.split_once(' ').is_some_and(|(family, name)| {
+        matches!(family, "ip" | "ip6") && matches!(name, "filter" | "nat" | "mangle" | "raw" | "security")
+    })
+}
+
+/// The base chains of shared tables, `FAMILY TABLE CHAIN`, each with whether its policy is `accept`; `None` when the host has
+/// no `nft`.
+pub(crate) fn base_chains(look: &dyn Look) -> Result<Option<BTreeMap<String, bool>>, StepError> {
+    match look.ask(&Command::new("nft", ["list", "chains"]).whole()) {
+        Ok(output) => Ok(Some(parse_base_chains(&output.stdout))),
+        Err(CommandError::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A kernel without nf_tables has no chains.
+        Err(CommandError::Exit { .. }) => Ok(Some(BTreeMap::new())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Of `nft list chains`, which shows no rules.
+fn parse_base_chains(listing: &str) -> BTreeMap<String, bool> {
+    let (mut table, mut chain) = (String::new(), String::new());
+    let mut found = BTreeMap::new();
+    for line in listing.lines().map(str::trim) {
+        let name = |kind: &str| line.strip_prefix(kind).and_then(|rest| rest.strip_suffix(" {"));
+        if let Some(name) = name("table ") {
+            name.clone_into(&mut table);
+        } else if let Some(name) = name("chain ") {
+            name.clone_into(&mut chain);
+        } else if line.starts_with("type ") && line.contains(" hook ") && is_shared(&table) {
+            found.insert(format!("{table} {chain}"), line.ends_with("policy accept;"));
+        }
+    }
+    found
+}
+
+/// Removes base chains of shared tables that were not there before, hold no rule, and let everything pass: `iptables-nft`
+/// makes one when the first rule needs it, and leaves it behind. Gives how many.
+pub(crate) fn remove_empty_base_chains(
+    keep: &BTreeSet<String>,
+    system: &dyn System,
+) -> Result<u64, StepError> {
+    let mut count = 0;
+    for (chain, accepts) in base_chains(system.look())?.unwrap_or_default() {
+        if !accepts || keep.contains(&chain) {
+            continue;
+        }
+        let arguments = ["--stateless", "list", "chain"].into_iter().chain(chain.split(' '));
+        if holds_nothing(&system.look().ask(&Command::new("nft", arguments).whole())?.stdout) {
+            let arguments = ["delete", "chain"].into_iter().chain(chain.split(' '));
+            system.run(&Command::new("nft", arguments))?;
             count += 1;
         }
     }
@@ -80,7 +135,16 @@ fn delete(table: &str, system: &dyn System) -> Result<(), StepError> {
 
 #[cfg(test)]
 mod tests {
-    use super::holds_nothing;
+    use super::{holds_nothing, parse_base_chains};
+
+    #[test]
+    fn base_chains_of_shared_tables_are_told_from_all_others() {
+        let listing = "table ip filter {\n\tchain INPUT {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n\
+            \tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n\tchain MINE {\n\t}\n}\n\
+            table inet somebody {\n\tchain input {\n\t\ttype filter hook input priority 5; policy accept;\n\t}\n}\n";
+        let found: Vec<(String, bool)> = parse_base_chains(listing).into_iter().collect();
+        assert_eq!(found, [("ip filter FORWARD".to_owned(), false), ("ip filter INPUT".to_owned(), true)]);
+    }
 
     #[test]
     fn a_table_with_a_rule_a_chain_or_a_policy_of_somebody_is_not_empty() {

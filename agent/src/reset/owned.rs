@@ -146,5 +146,10 @@ pub(super) fn remove_chains(owned: &[Owned], before: &Before, system: &dyn Syste
         return Ok(0);
     }
     let chains = iptables::remove(&prefixes, &before.chains(), system)?;
-    Ok(chains + nft::remove_empty_shells(before.tables(), system)?)
+    let tables = nft::remove_empty_shells(before.tables(), system)?;
+    let base = match before.base_chains() {
+        Some(keep) => nft::remove_empty_base_chains(keep, system)?,
+        None => 0,
+    };
+    Ok(chains + tables + base)
 }

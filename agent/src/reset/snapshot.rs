@@ -102,6 +102,9 @@ pub(crate) struct Before {
     pub(crate) nft_tables: Option<Vec<String>>,
     /// `TOOL TABLE CHAIN`.
     pub(crate) chains: BTreeSet<String>,
+    /// `FAMILY TABLE CHAIN` of the tables that `iptables-nft` uses too; none when the host has no `nft`.
+    #[serde(default)]
+    pub(crate) base_chains: Option<BTreeSet<String>>,
     /// Mount points.
     pub(crate) mounts: Vec<String>,
     /// Names of unit files; which of the OS's are enabled, and all of `/etc`, is in `paths`.
@@ -135,6 +138,7 @@ impl Before {
             routes: lines(look, &Command::new("ip", ["-oneline", "route", "show", "table", "all"])),
             nft_tables: nft::list(look)?,
             chains: iptables::chains(look)?,
+            base_chains: nft::base_chains(look)?.map(|chains| chains.into_keys().collect()),
             mounts: mounts::read(look)?.into_iter().map(|mount| mount.point).collect(),
             units: units(look),
             is_online: state(ONLINE, look).is_ok_and(|state| is_running(&state)),
@@ -176,6 +180,11 @@ impl Before {
     /// Chains that stay.
     pub(crate) fn chains(&self) -> BTreeSet<String> {
         if self.late { BTreeSet::new() } else { self.chains.clone() }
+    }
+
+    /// Base chains that stay, where that is known.
+    pub(crate) fn base_chains(&self) -> Option<&BTreeSet<String>> {
+        self.base_chains.as_ref().filter(|_| !self.late)
     }
 
     /// Mounts that stay. On a host that was a member before, those of pods are not told apart from others by this list.
