@@ -33,8 +33,8 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
     if test.lab.is_none() {
         watch.stage("format", || program::run(&mut in_root(&["fmt", "--all", "--check"])))?;
         watch.stage("lints", || {
-            let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny", "warnings"];
-            program::run(&mut in_root(&arguments))
+            let lint = ["clippy", "--workspace", "--all-targets", "--features", "garboard/lab", "--quiet"];
+            program::run(&mut in_root(&[lint.as_slice(), &["--", "--deny", "warnings"]].concat()))
         })?;
         watch.stage("tests without a lab", || {
             program::run(&mut in_root(&["test", "--workspace", "--quiet"]))

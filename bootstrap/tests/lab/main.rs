@@ -1,5 +1,10 @@
 //! What must be shown on real hosts, with the real product: one file a promise. Needs root and `cargo xtask test`,
 //! which sets `GARBOARD_BINARY` and `GARBOARD_MIRROR`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed; a long one says what it does"
+)]
 
 mod harness;
 

@@ -10,7 +10,7 @@ pub(crate) fn up_makes_every_host_a_ready_node(lab: &TestLab) {
     lab.assert_ready();
 }
 
-/// Pod to pod, service name, NodePort, service address, in both directions.
+/// Pod to pod, service name, `NodePort`, service address, in both directions.
 pub(crate) fn pods_reach_each_other_by_every_way(lab: &TestLab) {
     lab.assert_traffic();
 }

@@ -33,12 +33,12 @@ fn three_rounds_of_up_and_reset() {
     phases
         .check("the_bootstrap_token_shows_up_nowhere", || token::the_bootstrap_token_shows_up_nowhere(&lab));
     phases.check("foreign rules stand beside the cluster", || {
-        foreign_rules_stand_beside_the_cluster(&lab, &foreign)
+        foreign_rules_stand_beside_the_cluster(&lab, &foreign);
     });
     phases.check("round 1: reset_gives_the_hosts_back", || reset_gives_the_hosts_back(&lab, &bare));
 
     phases.check("a_damaged_layer_of_the_mirror_is_noticed", || {
-        damage::a_damaged_layer_of_the_mirror_is_noticed(&lab)
+        damage::a_damaged_layer_of_the_mirror_is_noticed(&lab);
     });
     phases.check("what was begun with it is given back", || reset_gives_the_hosts_back(&lab, &bare));
     phases.check("a_damaged_artifact_in_the_cache_is_fetched_again", || {

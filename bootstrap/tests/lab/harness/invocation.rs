@@ -104,11 +104,8 @@ impl Finished {
 
     /// Everything it had to say about what went wrong.
     pub(crate) fn complaints(&self) -> String {
-        let mut text = self.stderr.clone();
-        for event in self.of_kind("failed") {
-            text.push_str(&format!("{}\n", event["problem"]));
-        }
-        text
+        let events: Vec<String> = self.of_kind("failed").map(|event| event["problem"].to_string()).collect();
+        format!("{}{}\n", self.stderr, events.join("\n"))
     }
 
     /// It said all of these.
@@ -125,7 +122,8 @@ impl Finished {
     pub(crate) fn story(&self) -> String {
         let shown =
             self.events.iter().filter(|event| event["event"] != "sending" && event["event"] != "fetching");
-        let mut lines: Vec<String> = shown.map(ToString::to_string).collect();
+        let mut lines: Vec<String> =
+            shown.map(|event| event.to_string().chars().take(400).collect()).collect();
         lines.drain(..lines.len().saturating_sub(30));
         format!(
             "`{}` ended with {} after {:.1?}\n{}\n{}",
