@@ -115,6 +115,23 @@ pub fn none_of(problems: Vec<Problem>) -> Result<(), Problems> {
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
+/// How a command ends that did not do its work.
+#[derive(Debug)]
+pub enum Ended {
+    /// With these problems, still to be shown.
+    Problems(Problems),
+    /// Everything was shown already.
+    Said(Exit),
+    /// The inventory or a playbook is invalid: rendered diagnostics.
+    Inventory(String),
+}
+
+impl<T: Into<Problems>> From<T> for Ended {
+    fn from(problems: T) -> Self {
+        Self::Problems(problems.into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Exit, Problem, Problems};

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::{Ended, Global};
 use crate::check::{Row, Verdict, refusals};
+use crate::invocation::Global;
 use crate::output::{Format, print, text};
-use crate::problem::Exit;
+use crate::problem::{Ended, Exit};
 use crate::run::Run;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {

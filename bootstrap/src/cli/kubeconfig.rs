@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Ended, Global};
+use crate::invocation::Global;
 use crate::output::print;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Ended, Exit, Problem};
 use crate::run::Run;
 
 /// Flags of `kubeconfig`.

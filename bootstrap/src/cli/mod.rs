@@ -7,13 +7,13 @@ mod reset;
 mod status;
 mod up;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::invocation::Global;
 use crate::output::{Format, text};
-use crate::problem::{Exit, Problems};
+use crate::problem::{Ended, Exit};
 
 /// Turns bare machines into a Kubernetes cluster, from one laptop, in one command, and gives them back clean.
 #[derive(Debug, Parser)]
@@ -23,32 +23,6 @@ pub struct Cli {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Flags of every command.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Global {
-    /// The inventory
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "garboard.yaml")]
-    pub inventory: PathBuf,
-    /// Work only on these hosts; the others are only read, where a signal is needed from them
-    #[arg(long, global = true, value_name = "HOST,…", value_delimiter = ',')]
-    pub limit: Vec<String>,
-    /// How to show things; `json` is the stable interface
-    #[arg(long, global = true, value_enum, default_value_t)]
-    pub output: Format,
-    /// Say more; twice for the log
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
-    /// Where the laptop keeps what it knows of clusters [default: `$XDG_STATE_HOME/garboard`]
-    #[arg(long, global = true, value_name = "DIR")]
-    pub state: Option<PathBuf>,
-    /// A mirror laid out like the official hosts, to take artifacts from instead
-    #[arg(long, global = true, value_name = "URL", env = "GARBOARD_UPSTREAM")]
-    pub upstream: Option<String>,
-    /// Take every question as answered with yes
-    #[arg(short, long, global = true)]
-    pub yes: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -109,23 +83,6 @@ pub fn run() -> ExitCode {
             exit.into()
         }
         Err(Ended::Inventory(diagnostics)) => complain(&diagnostics, Exit::Usage),
-    }
-}
-
-/// How a command ends that did not do its work.
-#[derive(Debug)]
-pub enum Ended {
-    /// With these problems, still to be shown.
-    Problems(Problems),
-    /// Everything was shown already.
-    Said(Exit),
-    /// The inventory or a playbook is invalid: rendered diagnostics.
-    Inventory(String),
-}
-
-impl<T: Into<Problems>> From<T> for Ended {
-    fn from(problems: T) -> Self {
-        Self::Problems(problems.into())
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead as _, IsTerminal as _};
 
-use super::{Ended, Global};
-use crate::problem::{Exit, Problem};
+use crate::invocation::Global;
+use crate::problem::{Ended, Exit, Problem};
 use crate::run::Run;
 use garboard_protocol::reset::ResetOptions;
 

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::{Ended, Global};
+use crate::invocation::Global;
 use crate::output::{Format, print};
-use crate::problem::Exit;
+use crate::problem::{Ended, Exit};
 use crate::run::status::Status;
 use crate::run::{Run, Writing};
 

@@ -1,7 +1,7 @@
 //! `garboard up`: make the hosts the cluster that the inventory describes.
 
-use super::{Ended, Global};
-use crate::problem::Exit;
+use crate::invocation::Global;
+use crate::problem::{Ended, Exit};
 use crate::run::Run;
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {

@@ -10,10 +10,9 @@ use super::cluster_chain::ClusterChain;
 use super::difference::pending;
 use super::signal::Signals;
 use super::{Plan, Reached, Run, token, transfer};
-use crate::cli::Ended;
 use crate::lock::Supply;
 use crate::membership::Membership;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Ended, Exit, Problem};
 
 impl Run {
     /// Applies the plan. Gives the number of steps that changed something; fails when a step did, after all other chains

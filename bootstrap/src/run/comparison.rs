@@ -11,10 +11,9 @@ use garboard_protocol::change::Field;
 use super::cluster_chain::{doing, failed};
 use super::difference::ClusterDifference;
 use super::{Plan, Reached, Run};
-use crate::cli::Ended;
 use crate::cluster::{Cluster, ClusterConfiguration, ClusterError};
 use crate::membership::Membership;
-use crate::problem::{Exit, Problem, none_of};
+use crate::problem::{Ended, Exit, Problem, none_of};
 
 impl Run {
     /// Compares with the live cluster, if there is one; a difference that only a person can settle ends the run.

@@ -4,10 +4,9 @@ use futures::future::join_all;
 use garboard_protocol::step::ClusterId;
 
 use super::{Reached, Run};
-use crate::cli::Ended;
 use crate::kubeconfig::Kubeconfig;
 use crate::membership::Membership;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Ended, Exit, Problem};
 use crate::session::{Session, SessionError};
 
 impl Run {

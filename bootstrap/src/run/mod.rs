@@ -26,9 +26,9 @@ use garboard_inventory::{Host, Inventory, Role};
 pub use planning::{Plan, Writing};
 pub use reach::Reached;
 
-use crate::cli::{Ended, Global};
+use crate::invocation::Global;
 use crate::output::{Event, Events, Format, Listener, human::Human, json::Json, report::Report};
-use crate::problem::{Exit, Problem};
+use crate::problem::{Ended, Exit, Problem};
 use crate::session::Session;
 use crate::state::ClusterState;
 

@@ -9,12 +9,11 @@ use garboard_protocol::{Observation, Owned, QueuedStep, Step, StepId};
 
 use super::difference::Difference;
 use super::{Reached, Run};
-use crate::cli::Ended;
 use crate::cluster::Cluster;
 use crate::lock::Supply;
 use crate::membership::Membership;
 use crate::output::Event;
-use crate::problem::{Exit, Problem};
+use crate::problem::{Ended, Exit, Problem};
 use crate::store::{Patience, Progress, Store, Upstream};
 
 /// Whether the lock may be written.

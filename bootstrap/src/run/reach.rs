@@ -10,10 +10,9 @@ use tokio::task::JoinSet;
 
 use super::Run;
 use crate::check;
-use crate::cli::Ended;
 use crate::deploy::Login;
 use crate::output::Event;
-use crate::problem::{Exit, Problem, Problems};
+use crate::problem::{Ended, Exit, Problem, Problems};
 use crate::session::{Introduction, Session};
 use crate::ssh::{Native, NativeOptions, Target, Transport};
 

@@ -6,9 +6,8 @@ use garboard_protocol::reset::{Keepsake, Leftover, ResetOptions, ResetReport};
 
 use super::reach::ReachedHost;
 use super::{Reached, Run};
-use crate::cli::Ended;
 use crate::output::{Event, text};
-use crate::problem::{Exit, Problem};
+use crate::problem::{Ended, Exit, Problem};
 
 impl Run {
     /// Gives every reached host back. What it hands over for `--verify` is kept on the laptop. Gives the number of things

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::difference::pending;
 use super::{Plan, Reached, Run};
-use crate::cli::Ended;
 use crate::membership::Membership;
+use crate::problem::Ended;
 
 /// The whole cluster.
 #[derive(Debug, Serialize)]

@@ -3,10 +3,9 @@
 use super::{Reached, Run};
 use crate::check::Verdict;
 use crate::check::{Row, refusals, rows};
-use crate::cli::Ended;
 use crate::membership::{Membership, decide};
 use crate::output::text;
-use crate::problem::{Exit, Problem, Problems, none_of};
+use crate::problem::{Ended, Exit, Problem, Problems, none_of};
 
 impl Run {
     /// All rows of all reached hosts.

@@ -1,0 +1,31 @@
+//! What every invocation of the command says, whatever it does.
+
+use std::path::PathBuf;
+
+use crate::output::Format;
+
+/// Flags of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The inventory
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "garboard.yaml")]
+    pub inventory: PathBuf,
+    /// Work only on these hosts; the others are only read, where a signal is needed from them
+    #[arg(long, global = true, value_name = "HOST,…", value_delimiter = ',')]
+    pub limit: Vec<String>,
+    /// How to show things; `json` is the stable interface
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub output: Format,
+    /// Say more; twice for the log
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Where the laptop keeps what it knows of clusters [default: `$XDG_STATE_HOME/garboard`]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// A mirror laid out like the official hosts, to take artifacts from instead
+    #[arg(long, global = true, value_name = "URL", env = "GARBOARD_UPSTREAM")]
+    pub upstream: Option<String>,
+    /// Take every question as answered with yes
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+}
