@@ -63,7 +63,6 @@ fn killed(lab: &TestLab, moment: Moment, victim: Victim) {
     if moment == Moment::AgentPush {
         // On a bare host the folder comes with the agent; here it is there to be watched.
         lab.host("w1").exec(&["install", "-d", "-m", "700", "/var/lib/garboard"]);
-        lab.lab_command(&["net"], &["w1", "--delay", "20ms"]).expect(0);
     }
     let mut struck = false;
     let up = lab.follow(&["up"], |event, running| {
@@ -72,9 +71,6 @@ fn killed(lab: &TestLab, moment: Moment, victim: Victim) {
             victim.dies(lab, moment, running);
         }
     });
-    if moment == Moment::AgentPush {
-        lab.lab_command(&["net"], &["w1", "--clear"]).expect(0);
-    }
     assert!(struck, "{moment:?} was never seen: {}", up.story());
     assert_interrupted(&up, moment, victim);
     let again = lab.converge();
@@ -107,7 +103,10 @@ impl Moment {
                     && number(event, "done") < number(event, "total")
             }
             Self::ImageImport => {
-                kind == "step_progress" && text.starts_with("importing") && is_seen(&host, "ctr ", " import ")
+                kind == "step_progress"
+                    && event["step"].as_str().is_some_and(|step| step.starts_with("worker/"))
+                    && text.starts_with("importing")
+                    && is_seen(&host, "ctr ", " import ")
             }
             Self::KubeadmInit => {
                 kind == "step_progress"
