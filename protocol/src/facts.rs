@@ -143,8 +143,6 @@ pub struct KubernetesState {
     /// Static pod manifests and other files under `/etc/kubernetes`, `/var/lib/kubelet`, `/etc/cni/net.d` that an earlier
     /// cluster left; at most 20.
     pub leftovers: Vec<String>,
-    /// `kubelet --version` without the word, when it is installed where we put it.
-    pub kubelet_version: Option<String>,
 }
 
 /// Ours on the host.

@@ -6,10 +6,8 @@ use garboard_protocol::facts::KubernetesState;
 
 use super::{exists, text};
 use crate::steps::certificate::authority_hash;
-use crate::system::{Command, Kind, Look};
+use crate::system::{Kind, Look};
 
-/// Where we put it; another one is not ours.
-const KUBELET: &str = "/usr/local/bin/kubelet";
 /// Places an earlier cluster leaves files in.
 const PLACES: [&str; 3] = ["/etc/kubernetes", "/var/lib/kubelet", "/etc/cni/net.d"];
 /// Most leftovers that are named.
@@ -17,24 +15,14 @@ const NAMED: usize = 20;
 /// Most entries looked at: a member's `/var/lib/kubelet` holds the files of all its pods.
 const LOOKED_AT: usize = 2_000;
 
-pub(super) fn state(look: &dyn Look, kubelet_version: Option<String>) -> KubernetesState {
+pub(super) fn state(look: &dyn Look) -> KubernetesState {
     KubernetesState {
         kubelet_conf: exists(look, "/etc/kubernetes/kubelet.conf"),
         admin_conf: exists(look, "/etc/kubernetes/admin.conf"),
         ca_hash: authority_hash(&text(look, "/etc/kubernetes/pki/ca.crt")),
         etcd_data: exists(look, "/var/lib/etcd/member"),
         leftovers: leftovers(look),
-        kubelet_version,
     }
-}
-
-/// `kubelet --version` prints `Kubernetes v1.36.3`.
-pub(super) fn kubelet_version(look: &dyn Look) -> Option<String> {
-    if !exists(look, KUBELET) {
-        return None;
-    }
-    let output = look.ask(&Command::new(KUBELET, ["--version"])).ok()?;
-    Some(output.stdout.trim().trim_start_matches("Kubernetes").trim().to_owned())
 }
 
 /// Files (not folders: packages and disks bring empty ones) in the places of an earlier cluster.

@@ -24,12 +24,7 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
     let capabilities = kernel::Capabilities::of_self(look);
     let modules = kernel::Modules::of(look, &kernel, capabilities);
     let cgroup = machine::cgroup(look);
-    // The only facts that take a process each; they do not depend on each other.
-    let (kubelet_version, features) = std::thread::scope(|scope| {
-        let version = scope.spawn(|| kubernetes::kubelet_version(look));
-        let features = kernel::features(look, &modules);
-        (version.join().ok().flatten(), features)
-    });
+    let features = kernel::features(look, &modules);
     Facts {
         architecture: machine::architecture().to_owned(),
         os: machine::operating_system(look),
@@ -52,7 +47,7 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
         ports: ports::holders(look, &query.tcp_ports, &query.udp_ports),
         clock_milliseconds: u64::try_from(look.now() / 1_000_000).unwrap_or(0),
         conflicts: conflicts::conflicts(look),
-        kubernetes: kubernetes::state(look, kubelet_version),
+        kubernetes: kubernetes::state(look),
         garboard: garboard(look, layout),
         kernel,
     }
