@@ -96,8 +96,7 @@ fn up(product: &Product, source: &upstream::Source, rounds: usize) -> anyhow::Re
     say("      a worker more");
     lab_up(product, source, 3)?;
     figures.row("`up` with one worker more", &[call(&["up"])?]);
-    let agent = product::root().join("target/agent-build");
-    Ok(figures.table(figures::agent_megabytes(&agent)?))
+    Ok(figures.table(figures::agent_megabytes(&product.agent_folder())?))
 }
 
 fn lab_up(product: &Product, source: &upstream::Source, workers: u32) -> anyhow::Result<Lab> {

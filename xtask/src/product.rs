@@ -26,6 +26,11 @@ impl Product {
         Command::new(&self.path)
     }
 
+    /// Where its build script builds the agents, one folder a target.
+    pub(crate) fn agent_folder(&self) -> PathBuf {
+        self.path.ancestors().nth(2).unwrap_or(&self.path).join("agent-build")
+    }
+
     /// Where it lies.
     pub(crate) fn path(&self) -> &Path {
         &self.path
