@@ -29,7 +29,10 @@ pub(super) struct Measured {
 pub(super) fn measure(command: &mut Command) -> anyhow::Result<Measured> {
     let output = command.output().context("cannot run `time`")?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "{command:?} ended with {}:\n{errors}", output.status);
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let failures: Vec<&str> = printed.lines().filter(|line| line.contains("\"failed\"")).collect();
+    let told = failures.join("\n");
+    anyhow::ensure!(output.status.success(), "{command:?} ended with {}:\n{told}\n{errors}", output.status);
     let line = errors.lines().rev().find_map(|line| line.strip_prefix("figures "));
     let numbers: Vec<f64> =
         line.unwrap_or_default().split(' ').filter_map(|number| number.parse().ok()).collect();
@@ -38,7 +41,7 @@ pub(super) fn measure(command: &mut Command) -> anyhow::Result<Measured> {
     };
     let mut measured =
         Measured { wall, cpu: user + system, memory: memory * 1024.0 / 1e6, ..Measured::default() };
-    measured.events(&String::from_utf8_lossy(&output.stdout));
+    measured.events(&printed);
     Ok(measured)
 }
 
@@ -95,8 +98,7 @@ impl Figures {
             let hosts: Vec<String> = run.sent.iter().map(|sent| format!("{sent:.1}")).collect();
             hosts.join(" / ")
         });
-        let _ = writeln!(
-            self.rows,
+        let row = format!(
             "| {name} | {:.2} | {:.2} | {:.0} | {} | {floor} | {} |",
             of(|run| run.wall),
             of(|run| run.cpu),
@@ -104,6 +106,9 @@ impl Figures {
             sent.unwrap_or_default(),
             runs.len(),
         );
+        // Said at once: a later measurement that fails does not take it along.
+        crate::stopwatch::say(&row);
+        let _ = writeln!(self.rows, "{row}");
     }
 
     /// The table, in Markdown.
