@@ -22,6 +22,19 @@ pub(crate) fn folder_of(lab: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab").join(lab)
 }
 
+/// Held as long as a lab of these tests exists: two runs at once would take each other's labs away, and one machine's
+/// limits are soon reached by two clusters.
+pub(crate) fn turn() -> fs_err::File {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab");
+    fs_err::create_dir_all(&folder).unwrap();
+    let lock = fs_err::File::options().create(true).append(true).open(folder.join("lock")).unwrap();
+    if lock.file().try_lock().is_err() {
+        println!("   waiting for another run of these tests");
+        lock.file().lock().unwrap();
+    }
+    lock
+}
+
 /// The cache that labs share: the user's own base images, and the tests' blobs.
 pub(crate) fn shared_cache() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab/cache");

@@ -7,7 +7,7 @@ use garboard_lab::{Lab, Places};
 use serde_json::Value;
 
 use super::Host;
-use super::environment::{folder_of, make_cache, mirror_folder, product, shared_cache};
+use super::environment::{folder_of, make_cache, mirror_folder, product, shared_cache, turn};
 use super::invocation::{self, Finished, Running, json_of};
 
 /// Whose blobs the product finds in its cache.
@@ -45,11 +45,14 @@ pub(crate) struct TestLab {
     cache: PathBuf,
     upstream: String,
     lab: Lab,
+    /// Let go of after the hosts are gone: fields are dropped last.
+    _turn: fs_err::File,
 }
 
 impl TestLab {
     /// Makes it. What an earlier, killed test of this name left goes first.
     pub(crate) fn up(name: &'static str, shape: Shape) -> Self {
+        let turn = turn();
         let folder = folder_of(name);
         let cache = match shape.blobs {
             Blobs::Shared => shared_cache(),
@@ -72,7 +75,7 @@ impl TestLab {
         let lab = Lab::open(&places, name).unwrap();
         let upstream = summary["upstream"].as_str().expect("the lab serves the mirror").to_owned();
         std::mem::forget(made);
-        Self { name, folder, cache, upstream, lab }
+        Self { name, folder, cache, upstream, lab, _turn: turn }
     }
 
     /// Adds workers until there are so many.
