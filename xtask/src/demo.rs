@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: real hosts, a real cluster, from nothing, and what can be done with it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::Args;
@@ -52,10 +53,10 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let product = watch.stage("build garboard", Product::build)?;
     let lab = watch.stage("three bare hosts", || lab_up(&product, &source))?;
     watch.stage("garboard up", || program::run(&mut up(&product, &lab)))?;
-    watch.stage("look around, send traffic across hosts", || show(&product))?;
+    let kubectl = watch.stage("look around, send traffic across hosts", || show(&product, &lab, &source))?;
     watch.stage("garboard up, once more", || program::run(&mut up(&product, &lab)))?;
     watch.table();
-    look_around(&product, &lab);
+    look_around(&product, &lab, kubectl.as_deref());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -79,21 +80,36 @@ fn up(product: &Product, lab: &Lab) -> Command {
     command
 }
 
-fn show(product: &Product) -> anyhow::Result<()> {
-    for arguments in [["get", "nodes"], ["get", "pods"]] {
+/// Gives the folder of `kubectl`, where it had to be fetched.
+fn show(product: &Product, lab: &Lab, source: &upstream::Source) -> anyhow::Result<Option<PathBuf>> {
+    let kubectl = match source {
+        // `garboard lab run` finds the mirror's own.
+        upstream::Source::Mirror(_) => None,
+        upstream::Source::Official => {
+            Some(upstream::kubectl::folder(&Path::new(&lab.inventory).with_file_name("garboard.lock"))?)
+        }
+    };
+    let garboard = |arguments: &[&str]| -> anyhow::Result<()> {
         let mut command = product.garboard();
-        command.args(["lab", "run", NAME, "--", "kubectl"]).args(arguments).args(["-A", "-o", "wide"]);
-        program::run(&mut command)?;
+        if let Some(folder) = &kubectl {
+            upstream::kubectl::on_path(&mut command, folder)?;
+        }
+        Ok(program::run(command.args(arguments))?)
+    };
+    for kind in ["nodes", "pods"] {
+        garboard(&["lab", "run", NAME, "--", "kubectl", "get", kind, "-A", "-o", "wide"])?;
     }
-    program::run(product.garboard().args(["lab", "traffic", NAME]))?;
-    Ok(())
+    garboard(&["lab", "traffic", NAME])?;
+    Ok(kubectl)
 }
 
-fn look_around(product: &Product, lab: &Lab) {
+fn look_around(product: &Product, lab: &Lab, kubectl: Option<&Path>) {
     let garboard = product.path().display();
+    let kubectl =
+        kubectl.map_or_else(|| "kubectl".to_owned(), |folder| folder.join("kubectl").display().to_string());
     say(&format!(
         "\nThe cluster is running. Look around:\n  \
-         {garboard} lab run {NAME} -- kubectl get pods -A\n  \
+         {garboard} lab run {NAME} -- {kubectl} get pods -A\n  \
          {garboard} lab exec {NAME} {} -- journalctl -u kubelet\n  \
          {garboard} status -i {}\n  \
          cargo xtask demo --down      # removes it all",

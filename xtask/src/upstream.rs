@@ -8,6 +8,7 @@ mod cache;
 mod debian;
 mod go;
 mod image;
+pub(crate) mod kubectl;
 mod lock;
 mod official;
 mod progress;
