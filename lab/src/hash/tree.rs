@@ -113,6 +113,10 @@ impl Walk<'_> {
             ("folder", String::new())
         } else if kind.is_symlink() {
             ("link", fs_err::read_link(&real)?.to_string_lossy().into_owned())
+        } else if kind.is_file() && self.is_mounted(path) {
+            // Of another file system, as a network namespace held by its name is: there may be nothing to read, and the
+            // section of mounts tells what it is.
+            ("mounted file", String::new())
         } else if kind.is_file() {
             ("file", self.digest(path, &real)?)
         } else if kind.is_fifo() {
@@ -135,8 +139,11 @@ impl Walk<'_> {
 
     /// Whether a folder's content belongs to the host: it is no mount point, or one of its own trees.
     fn is_own(&self, path: &Path) -> bool {
-        let is_mount = self.mounts.iter().any(|mount| Path::new(&mount.point) == path);
-        !is_mount || TREES.iter().any(|tree| Path::new(tree) == path)
+        !self.is_mounted(path) || TREES.iter().any(|tree| Path::new(tree) == path)
+    }
+
+    fn is_mounted(&self, path: &Path) -> bool {
+        self.mounts.iter().any(|mount| Path::new(&mount.point) == path)
     }
 
     fn digest(&self, path: &Path, real: &Path) -> Result<String> {

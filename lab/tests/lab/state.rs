@@ -17,7 +17,7 @@ fn an_idle_host_has_one_hash_over_logins_and_reboots() {
 }
 
 /// What a tool may leave behind: how it comes, how it goes, and what the list then shows.
-const CHANGES: [(&str, &[&str], &[&str], &str); 16] = [
+const CHANGES: [(&str, &[&str], &[&str], &str); 17] = [
     ("a file", &["touch", "/etc/x"], &["rm", "/etc/x"], "tree /etc/x file"),
     ("a mode", &["chmod", "600", "/etc/fstab"], &["chmod", "644", "/etc/fstab"], "tree /etc/fstab file 0600"),
     (
@@ -88,6 +88,12 @@ const CHANGES: [(&str, &[&str], &[&str], &str); 16] = [
         &["ip", "netns", "add", "x"],
         &["sh", "-c", "ip netns delete x; umount /run/netns; rmdir /run/netns"],
         "mount /run/netns/x nsfs",
+    ),
+    (
+        "a namespace held as the container runtime holds those of pods",
+        &["sh", "-c", "touch /run/x; mount --bind /proc/self/ns/net /run/x"],
+        &["sh", "-c", "umount /run/x; rm /run/x"],
+        "mount /run/x nsfs",
     ),
 ];
 
