@@ -15,10 +15,13 @@ pub(crate) fn make_bridge(record: &Record) -> Result<()> {
     }
     program::run(&["ip", "netns", "add", &name])?;
     let address = record.gateway();
+    // Without an address of its own the bridge takes the lowest of its ports', and changes it whenever a host comes or
+    // goes: the other hosts then answer to an address that nobody has any more, until they ask again.
+    let card = card(address);
     batch(
         &name,
         &format!(
-            "link set lo up\nlink add name {BRIDGE} type bridge\naddr add {address}/24 dev {BRIDGE}\nlink set {BRIDGE} up\n"
+            "link set lo up\nlink add name {BRIDGE} address {card} type bridge\naddr add {address}/24 dev {BRIDGE}\nlink set {BRIDGE} up\n"
         ),
     )
 }
@@ -35,10 +38,10 @@ pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> 
     }
     remove(&name)?;
     program::run(&["ip", "netns", "add", &name])?;
-    let [_, _, network, last] = address.octets();
+    let [_, _, network, _] = address.octets();
     let gateway = Ipv4Addr::new(10, 66, network, 1);
     // A network card keeps its address over a reboot.
-    let card = format!("02:67:62:00:{network:02x}:{last:02x}");
+    let card = card(address);
     batch(
         &bridge_namespace,
         &format!(
@@ -52,6 +55,12 @@ pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> 
             "link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n"
         ),
     )
+}
+
+/// The address of a network card, which follows from the address in the network.
+fn card(address: Ipv4Addr) -> String {
+    let [_, _, network, last] = address.octets();
+    format!("02:67:62:00:{network:02x}:{last:02x}")
 }
 
 /// Removes a namespace with all in it; one that is gone is fine.

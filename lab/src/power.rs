@@ -134,11 +134,10 @@ impl Lab {
         let connection = connect(self.name(), address, left)?;
         connection.set_read_timeout(Some(left))?;
         let mut line = String::new();
-        BufReader::new(connection).read_line(&mut line)?;
-        if line.starts_with("SSH-") {
-            Ok(())
-        } else {
-            Err(self.deadline(host, "answer on port 22", BOOT_DEADLINE))
+        match BufReader::new(connection).read_line(&mut line) {
+            Ok(_) if line.starts_with("SSH-") => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => Err(error.into()),
+            _ => Err(self.deadline(host, "answer on port 22", BOOT_DEADLINE)),
         }
     }
 

@@ -41,8 +41,16 @@ fn the_inventory_pins_each_hosts_key_and_role() {
 fn a_worker_added_later_leaves_the_others_alone() {
     let test = TestLab::up("t-grow", 1);
     let boot = test.says("w1", &["cat", "/proc/sys/kernel/random/boot_id"]);
+    let bridge = || {
+        let shown = cli(&["run", "t-grow", "--", "ip", "-brief", "link", "show", "dev", "br0"]);
+        String::from_utf8(shown.stdout).unwrap().split_whitespace().nth(2).unwrap().to_owned()
+    };
+    // Its own, by the network's number: one that followed its ports would change when a host comes or goes.
+    let card = bridge();
+    assert!(card.starts_with("02:67:62:00:") && card.ends_with(":01"), "{card}");
     let shape = Shape { control_planes: 1, workers: 2 };
     let lab = Lab::up(&test.places, "t-grow", shape, None, &|_| {}).unwrap();
+    assert_eq!(bridge(), card);
     assert_eq!(lab.hosts().iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["cp1", "w1", "w2"]);
     assert_eq!(test.says("w1", &["cat", "/proc/sys/kernel/random/boot_id"]), boot);
     assert_eq!(garboard_inventory::load(&lab.inventory()).unwrap().hosts.len(), 3);
