@@ -8,6 +8,7 @@
 
 mod cgroups;
 mod iptables;
+mod kept;
 pub(crate) mod links;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
@@ -33,8 +34,8 @@ use crate::steps::path::failed;
 use crate::steps::{Entry, StepError};
 use crate::store::{Layout, Snapshot};
 use crate::system::{Command, System};
+use kept::Kept;
 use snapshot::Before;
-use verify::Kept;
 use work::Work;
 
 pub use verify::verify;

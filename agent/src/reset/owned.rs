@@ -153,3 +153,8 @@ pub(super) fn remove_chains(owned: &[Owned], before: &Before, system: &dyn Syste
     };
     Ok(chains + tables + base)
 }
+
+/// An owned thing as its playbook writes it.
+pub(super) fn subject(owned: &Owned) -> String {
+    serde_json::to_string(owned).unwrap_or_default()
+}

@@ -1,28 +1,14 @@
 //! Whether a host is as it was before us: every baseline value back, nothing left of what the software made.
 
-use garboard_protocol::Owned;
 use garboard_protocol::reset::{Keepsake, Leftover, ResetReport};
-use serde::{Deserialize, Serialize};
 
+use super::kept::Kept;
 use super::snapshot::Before;
-use super::{owned, restore, work};
+use super::{owned, restore};
 use crate::engine::{Engine, sources};
-use crate::steps::{Entry, StepError};
+use crate::steps::StepError;
 use crate::store::Snapshot;
 use crate::system::Look;
-
-/// What the laptop keeps of a host that was given back.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
-    /// Of this layout.
-    pub(super) version: u32,
-    /// The baseline, oldest first.
-    pub(super) entries: Vec<Entry>,
-    /// The snapshot.
-    pub(super) before: Option<serde_json::Value>,
-    /// What the software makes by itself.
-    pub(super) owned: Vec<Owned>,
-}
 
 /// Compares the host with `keepsake`, or with what is noted on it. Writes nothing.
 pub fn verify(engine: &Engine, keepsake: Option<&Keepsake>) -> Result<ResetReport, StepError> {
@@ -68,7 +54,7 @@ pub(super) fn compare(kept: &Kept, look: &dyn Look) -> Result<ResetReport, StepE
     for thing in &kept.owned {
         match owned::leftovers(thing, &before, &now, look) {
             Ok(found) => report.leftovers.extend(found),
-            Err(error) => report.leftovers.push(unseen(&work::subject(thing), &error)),
+            Err(error) => report.leftovers.push(unseen(&owned::subject(thing), &error)),
         }
     }
     report.leftovers.sort();

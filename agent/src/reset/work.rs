@@ -9,8 +9,9 @@ use garboard_protocol::reset::{Leftover, ResetReport};
 use garboard_protocol::step::Outputs;
 use garboard_protocol::{Owned, StepId};
 
+use super::kept::Kept;
+use super::owned::subject;
 use super::snapshot::{self, Before};
-use super::verify::Kept;
 use super::{nft, owned, pods, processes, restore};
 use crate::steps::path::failed;
 use crate::steps::{Entry, StepError};
@@ -251,11 +252,6 @@ impl Work<'_> {
     fn note(&mut self, kind: &str, subject: &str, detail: &str) {
         self.report.kept.push(leftover(kind, subject, detail));
     }
-}
-
-/// An owned thing as its playbook writes it.
-pub(super) fn subject(owned: &Owned) -> String {
-    serde_json::to_string(owned).unwrap_or_default()
 }
 
 fn leftover(kind: &str, subject: &str, detail: &str) -> Leftover {

@@ -15,6 +15,9 @@ use garboard_protocol::{Digest, Frame, FrameCodec, Request};
 use tokio::io::DuplexStream;
 use tokio_util::codec::Framed;
 
+/// Bytes that the stream between session and agent takes before a writer waits.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
 /// What the fake agent's program hashes to.
 pub(crate) fn digest() -> Digest {
     Digest::of(b"the agent")

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test as well")]
 
+mod blobs;
 mod conversation;
 mod deploy;
 mod fake_agent;
