@@ -32,29 +32,65 @@ pub(super) fn paths() -> Vec<String> {
     PLACES.iter().map(|place| place.path.to_owned()).collect()
 }
 
-pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
-    // What a member needs is there already; kubelet itself watches what is left.
-    if subject.is_ours() && subject.facts.kubernetes.kubelet_conf {
-        return;
+/// Share of a file system, in percent, below which the kubelet evicts pods and takes no new ones: `imagefs.available` and
+/// `nodefs.available` of its `evictionHard` (`pkg/kubelet/apis/config/v1beta1/defaults_linux.go`).
+const EVICTION: [(&str, u64); 2] = [("/var/lib/containerd", 15), ("/var/lib/kubelet", 10)];
+
+/// A file system, with what will be written to it.
+struct System<'a> {
+    free: u64,
+    total: u64,
+    needed: u64,
+    paths: Vec<&'a str>,
+}
+
+impl System<'_> {
+    /// What must stay free, and why in percent; zero where the kubelet does not look.
+    fn kept_free(&self) -> (u64, u64) {
+        let watched = EVICTION.iter().filter(|(path, _)| self.paths.contains(path));
+        let percent = watched.map(|(_, percent)| *percent).max().unwrap_or(0);
+        (self.total / 100 * percent, percent)
     }
-    let mut systems: BTreeMap<u64, (u64, u64, Vec<&str>)> = BTreeMap::new();
+}
+
+pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
+    // What a member needs is there already.
+    let is_member = subject.is_ours() && subject.facts.kubernetes.kubelet_conf;
+    let mut systems: BTreeMap<u64, System<'_>> = BTreeMap::new();
     for disk in &subject.facts.disks {
         let Some(place) = PLACES.iter().find(|place| place.path == disk.path) else { continue };
         let needed = if subject.is_control_plane() { place.control_plane } else { place.worker };
-        let system = systems.entry(disk.device).or_insert((disk.free_bytes, 0, Vec::new()));
-        system.1 += needed;
-        system.2.push(place.path);
-    }
-    for (free, needed, paths) in systems.into_values() {
-        let places = paths.join(", ");
-        rows.push(if free < needed {
-            subject.blocking(
-                "disk",
-                format!("{} free at {places}, {} needed", text::bytes(free), text::bytes(needed)),
-                "free some space, or put one of these folders on a larger disk",
-            )
-        } else {
-            subject.fine("disk", format!("{} free at {places}", text::bytes(free)))
+        let system = systems.entry(disk.device).or_insert(System {
+            free: disk.free_bytes,
+            total: disk.total_bytes,
+            needed: 0,
+            paths: Vec::new(),
         });
+        system.needed += if is_member { 0 } else { needed };
+        system.paths.push(place.path);
     }
+    rows.extend(systems.into_values().map(|system| row(subject, &system, is_member)));
+}
+
+fn row(subject: &Subject<'_>, system: &System<'_>, is_member: bool) -> Row {
+    let places = system.paths.join(", ");
+    let (free, needed) = (text::bytes(system.free), text::bytes(system.needed));
+    let (kept, percent) = system.kept_free();
+    let limit = format!("{} ({percent} % of {})", text::bytes(kept), text::bytes(system.total));
+    let help = "free some space, or put one of these folders on a larger disk";
+    if is_member && system.free < kept {
+        let found =
+            format!("{free} free at {places}; below {limit} the kubelet evicts pods and starts no new ones");
+        return subject.warning("disk", found, help);
+    }
+    if system.free < system.needed {
+        return subject.blocking("disk", format!("{free} free at {places}, {needed} needed"), help);
+    }
+    if system.free - system.needed < kept {
+        let found = format!(
+            "{free} free at {places}, {needed} needed, and below {limit} the kubelet would start no pods"
+        );
+        return subject.blocking("disk", found, help);
+    }
+    subject.fine("disk", format!("{free} free at {places}"))
 }

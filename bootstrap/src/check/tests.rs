@@ -67,6 +67,31 @@ fn too_little_disk_is_added_up_per_file_system() {
 }
 
 #[test]
+fn a_disk_on_which_the_kubelet_would_start_no_pods_is_refused() {
+    let with = |free| {
+        let mut full = facts();
+        for disk in &mut full.disks {
+            (disk.free_bytes, disk.total_bytes) = (free, 100_000_000_000);
+        }
+        full
+    };
+    let row = only(with(17_000_000_000));
+    assert_eq!(row.verdict, Verdict::Blocking);
+    let end = "2.86 GB needed, and below 15.00 GB (15 % of 100.00 GB) the kubelet would start no pods";
+    assert!(row.text.ends_with(end), "{}", row.text);
+    // A member runs; its user should know that its pods do not.
+    let member = |free| {
+        let mut member = with(free);
+        (member.garboard.baseline, member.kubernetes.kubelet_conf) = (true, true);
+        member
+    };
+    let row = only(member(14_000_000_000));
+    assert_eq!(row.verdict, Verdict::Warning);
+    assert!(row.text.contains("evicts pods"), "{}", row.text);
+    assert!(found(member(17_000_000_000)).iter().all(|row| row.verdict == Verdict::Fine));
+}
+
+#[test]
 fn an_older_cluster_docker_and_a_wrong_clock_block_together() {
     let mut bad = facts();
     bad.kubernetes.leftovers = vec!["/etc/kubernetes/manifests".into()];
