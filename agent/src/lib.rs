@@ -9,6 +9,7 @@ pub mod engine;
 pub mod executor;
 pub mod facts;
 pub mod join;
+pub mod mesh;
 pub mod pipe;
 pub mod program;
 pub mod reset;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Change, Observation};
 use crate::digest::Digest;
 use crate::facts::Facts;
+use crate::mesh::{Answer, Heard, Listener};
 use crate::reset::{Keepsake, ResetReport};
 use crate::secret::Secret;
 use crate::step::{Blob, Outputs, StepId};
@@ -83,6 +84,21 @@ pub enum Body {
     Keepsake(Keepsake),
     /// Terminal answer to Reset and Verify.
     Reset(ResetReport),
+    /// Terminal answer to `MeshListen`.
+    MeshListening {
+        /// In the order asked.
+        listeners: Vec<Listener>,
+    },
+    /// Terminal answer to `MeshProbe`.
+    MeshProbed {
+        /// In the order asked.
+        answers: Vec<Answer>,
+    },
+    /// Terminal answer to `MeshClose`.
+    MeshClosed {
+        /// Whoever came, each once.
+        heard: Vec<Heard>,
+    },
     /// Terminal: the request is done.
     Done,
     /// Terminal: it failed.
@@ -99,6 +115,9 @@ impl Body {
                 | Self::Blobs { .. }
                 | Self::Admin(_)
                 | Self::Reset(_)
+                | Self::MeshListening { .. }
+                | Self::MeshProbed { .. }
+                | Self::MeshClosed { .. }
                 | Self::Done
                 | Self::Failed(_)
         )

@@ -22,6 +22,7 @@ pub mod digest;
 pub mod event;
 pub mod facts;
 pub mod limits;
+pub mod mesh;
 pub mod owned;
 pub mod request;
 pub mod reset;

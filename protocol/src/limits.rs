@@ -20,5 +20,17 @@ pub const LINGER: Duration = Duration::from_mins(10);
 /// Most bytes of a command's output that are kept, from its end.
 pub const OUTPUT_BYTES: usize = 64 * 1024;
 
+/// Most ports one host opens for the mesh.
+pub const MESH_PORTS: usize = 16;
+
+/// Most ports one host probes at once; a process may have 1024 files open unless it is told otherwise.
+pub const MESH_TARGETS: usize = 512;
+
+/// Longest a host keeps ports open for the mesh, in seconds, whatever its client asks for.
+pub const MESH_SECONDS: u64 = 60;
+
+/// Longest a probe waits for an answer, in milliseconds.
+pub const MESH_MILLISECONDS: u64 = 10_000;
+
 /// Largest text carried inside a step; larger content travels as a blob.
 pub const INLINE_BYTES: usize = 512 * 1024;

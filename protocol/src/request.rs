@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
+use crate::mesh;
 use crate::owned::Owned;
 use crate::reset::{Keepsake, ResetOptions};
 use crate::step::{Blob, QueuedStep};
@@ -54,6 +55,13 @@ pub enum Body {
         /// What reset handed over; `None`: use what is on the host.
         keepsake: Option<Keepsake>,
     },
+    /// Open ports for the mesh, refused while those of another are open. Ends with `MeshListening`. They are closed by `MeshClose`,
+    /// `Cancel` and `End`, when their time is over, and when the client is gone. Writes nothing.
+    MeshListen(mesh::Listen),
+    /// Probe ports of other hosts. Ends with `MeshProbed`. Writes nothing.
+    MeshProbe(mesh::Probe),
+    /// Close the mesh's ports. Ends with `MeshClosed` once they are.
+    MeshClose,
     /// Finish the running step, drop the queue. Ends with `Done`.
     Cancel,
     /// Orderly end: ends with `Done`, then the executor exits. Removes all it brought when nothing was changed on this host

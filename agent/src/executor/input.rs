@@ -25,6 +25,8 @@ pub(super) enum Input {
     Blob { epoch: u64, arrival: Arrival },
     /// How much of the announced blobs is here.
     Announced { asked: Asked, present: std::io::Result<Vec<(Blob, u64)>> },
+    /// The answer to a request of the mesh.
+    MeshAnswered { asked: Asked, body: Body },
     /// Nothing more comes from a client; with the reason when it should know.
     Lost { epoch: u64, why: Option<String> },
     /// The blocking thread says something.

@@ -10,6 +10,7 @@ mod input;
 mod leaving;
 mod lock;
 mod log;
+mod mesh;
 mod notify;
 mod queue;
 mod requests;
@@ -36,6 +37,7 @@ use crate::store::Blobs;
 use client::Client;
 use input::{Input, greet};
 use log::Log;
+use mesh::Mesh;
 use queue::{Answer, Asked, Queue};
 use work::{Bench, Job};
 
@@ -57,6 +59,7 @@ pub struct Executor {
     working: Option<Working>,
     cancels: Vec<Asked>,
     leaving: Option<Leaving>,
+    mesh: Mesh,
     idle_since: Instant,
 }
 
@@ -109,6 +112,7 @@ impl Executor {
             working: None,
             cancels: Vec::new(),
             leaving: None,
+            mesh: Mesh::default(),
             idle_since: Instant::now(),
         })
     }
@@ -214,6 +218,7 @@ impl Executor {
 
     /// Cleans up, says goodbye.
     async fn leave(mut self) -> io::Result<()> {
+        self.mesh_drop();
         let result = tokio::task::spawn_blocking({
             let (bench, agent) = (self.bench.clone(), self.agent);
             move || {

@@ -38,6 +38,7 @@ impl Executor {
                 };
                 self.answer(asked, body);
             }
+            Input::MeshAnswered { asked, body } => self.mesh_answered(asked, body),
             Input::Lost { epoch, why } if self.is_current(epoch) => self.lose(epoch, why),
             Input::Said(body) => self.say(body),
             Input::Worked(result) => self.worked(result),
@@ -88,6 +89,7 @@ impl Executor {
         self.client = None;
         self.looks.clear();
         self.cancels.clear();
+        self.mesh_drop();
         let dropped = self.queue.drop_waiting(why);
         self.keep_all(dropped);
     }
@@ -101,6 +103,7 @@ impl Executor {
         }
         self.looks.retain(|(asked, job)| asked.epoch != epoch || job.is_kept());
         self.cancels.clear();
+        self.mesh_drop();
     }
 
     fn request(&mut self, epoch: u64, request: Request) {
@@ -121,12 +124,17 @@ impl Executor {
             request::Body::Reset(options) => Job::Reset(options),
             request::Body::Blobs { blobs } => return self.announce(asked, blobs),
             request::Body::Queue { steps } => return self.queue.append(asked, steps),
+            request::Body::MeshListen(listen) => return self.mesh_listen(asked, &listen),
+            request::Body::MeshProbe(probe) => return self.mesh_probe(asked, probe),
+            request::Body::MeshClose => return self.mesh_close(asked),
             request::Body::Cancel => {
+                self.mesh_cancel();
                 let dropped = self.queue.drop_waiting("the run was cancelled");
                 self.keep_all(dropped);
                 return self.cancels.push(asked);
             }
             request::Body::End => {
+                self.mesh_cancel();
                 let dropped = self.queue.drop_waiting("the run was ended");
                 self.keep_all(dropped);
                 self.leaving = Some(Leaving { asked: Some(asked) });

@@ -8,6 +8,8 @@ mod machine;
 mod network;
 mod ports;
 
+pub(crate) use ports::holders;
+
 use std::path::Path;
 
 use garboard_protocol::Facts;

@@ -13,7 +13,7 @@ const TCP_LISTEN: &str = "0A";
 const UDP_BOUND: &str = "07";
 
 /// Holders of these ports, on any address; one row a port.
-pub(super) fn holders(look: &dyn Look, tcp: &[u16], udp: &[u16]) -> Vec<PortHolder> {
+pub(crate) fn holders(look: &dyn Look, tcp: &[u16], udp: &[u16]) -> Vec<PortHolder> {
     let mut held: BTreeMap<(&str, u16), u64> = BTreeMap::new();
     for (protocol, wanted, state) in [("tcp", tcp, TCP_LISTEN), ("udp", udp, UDP_BOUND)] {
         for table in [format!("/proc/net/{protocol}"), format!("/proc/net/{protocol}6")] {
