@@ -30,7 +30,7 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use late::{Ephemeral, Late, LateError, Signals};
 pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered};
 pub use playbook::{Playbook, Selector};
-pub use render::{Inputs, RenderError};
+pub use render::{Inputs, RenderError, node_address};
 pub use shipped::shipped;
 
 /// The signal nobody gives but the tool itself, once the cluster client has reached the API. Outputs: `ca_hash`, `uid`

@@ -98,6 +98,8 @@ pub enum Body {
     MeshClosed {
         /// Whoever came, each once.
         heard: Vec<Heard>,
+        /// Ports that the agent had not opened, looked at once more: what served them may have stopped meanwhile.
+        served: Vec<Listener>,
     },
     /// Terminal: the request is done.
     Done,

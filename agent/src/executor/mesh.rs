@@ -17,6 +17,8 @@ use crate::system::Look;
 #[derive(Default)]
 pub(super) struct Mesh {
     listeners: Option<Listeners>,
+    /// Ports among them that are somebody else's.
+    served: Vec<Listener>,
     tasks: JoinSet<()>,
     unanswered: Vec<Asked>,
 }
@@ -34,6 +36,7 @@ impl Executor {
         }
         let (listeners, mut states) = Listeners::open(listen);
         self.mesh.listeners = Some(listeners);
+        self.mesh.served = states.iter().filter(|state| is_foreign(state)).cloned().collect();
         let system = self.bench.services.host.system.clone();
         self.answer_later(asked, async move {
             let named = tokio::task::spawn_blocking(move || {
@@ -59,19 +62,32 @@ impl Executor {
 
     pub(super) fn mesh_close(&mut self, asked: Asked) {
         let Some(listeners) = self.mesh.listeners.take() else {
-            return self.answer(asked, Body::MeshClosed { heard: Vec::new() });
+            return self.answer(asked, Body::MeshClosed { heard: Vec::new(), served: Vec::new() });
         };
+        let mut served = std::mem::take(&mut self.mesh.served);
         let system = self.bench.services.host.system.clone();
         self.answer_later(asked, async move {
             let ports = listeners.tcp_ports();
             // Before they are closed, which ends half-open connections too.
-            let half_open =
-                tokio::task::spawn_blocking(move || Listeners::half_open(system.look(), &ports)).await;
+            let looked = tokio::task::spawn_blocking(move || {
+                let half_open = Listeners::half_open(system.look(), &ports);
+                for listener in &mut served {
+                    listener.state = ListenerState::Vacant;
+                }
+                name_holders(system.look(), &mut served);
+                (half_open, served)
+            });
+            let looked = looked.await;
             let mut heard = listeners.close().await;
-            heard.extend(half_open.unwrap_or_default());
-            heard.sort();
-            heard.dedup();
-            Body::MeshClosed { heard }
+            match looked {
+                Ok((half_open, served)) => {
+                    heard.extend(half_open);
+                    heard.sort();
+                    heard.dedup();
+                    Body::MeshClosed { heard, served }
+                }
+                Err(error) => Body::Failed(super::work::died(&error)),
+            }
         });
     }
 
@@ -111,12 +127,13 @@ fn too_much(listen: &Listen) -> Option<String> {
         .then(|| format!("at most {MESH_PORTS} ports are opened, for {MESH_SECONDS} s at most"))
 }
 
+fn is_foreign(listener: &Listener) -> bool {
+    matches!(listener.state, ListenerState::Served { .. } | ListenerState::Vacant)
+}
+
 /// Who serves what is served, as far as `/proc` tells.
 fn name_holders(look: &dyn Look, listeners: &mut [Listener]) {
-    let is_foreign = |listener: &&mut Listener| {
-        matches!(listener.state, ListenerState::Served { .. } | ListenerState::Vacant)
-    };
-    let foreign: Vec<&mut Listener> = listeners.iter_mut().filter(is_foreign).collect();
+    let foreign: Vec<&mut Listener> = listeners.iter_mut().filter(|listener| is_foreign(listener)).collect();
     if foreign.is_empty() {
         return;
     }

@@ -60,7 +60,7 @@ async fn probed(client: &mut Client, nonce: &str, targets: Vec<Target>) -> Vec<A
 async fn closed(client: &mut Client) -> Vec<Heard> {
     client.send(22, request::Body::MeshClose).await;
     match client.end_of(22).await {
-        Body::MeshClosed { heard } => heard,
+        Body::MeshClosed { heard, .. } => heard,
         other => panic!("{other:?}"),
     }
 }
@@ -159,6 +159,22 @@ async fn a_port_that_is_served_is_left_alone_and_probed_in_place() {
     // Whoever holds it has got the packet all the same.
     udp.set_nonblocking(true).unwrap();
     assert!(udp.recv(&mut [0; 256]).unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_port_whose_holder_has_stopped_meanwhile_is_told() {
+    let lab = Lab::new();
+    let mut client = lab.client(None).await;
+    let ports = ALL.map(free);
+    let holder = TcpListener::bind((LOOPBACK, ports[0].number)).unwrap();
+    listening(&mut client, listen(&ports)).await;
+    drop(holder);
+    client.send(25, request::Body::MeshClose).await;
+    let Body::MeshClosed { served, .. } = client.end_of(25).await else { panic!("not closed") };
+    let [Listener { port, state: ListenerState::Vacant, .. }] = served.as_slice() else {
+        panic!("{served:?}")
+    };
+    assert_eq!(*port, ports[0]);
 }
 
 #[tokio::test]

@@ -2,9 +2,10 @@
 //!
 //! `check` prints the rows; `up` and `plan` refuse when one of them blocks. Nothing here talks to a host.
 
+mod clone;
 mod host;
 mod leftover;
-mod mesh;
+pub mod mesh;
 mod network;
 mod space;
 
@@ -107,7 +108,7 @@ pub fn rows(
         network::rows(&subject, &mut rows);
         leftover::rows(&subject, &mut rows);
     }
-    mesh::rows(inventory, facts, &mut rows);
+    clone::rows(inventory, facts, &mut rows);
     rows
 }
 

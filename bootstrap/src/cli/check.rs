@@ -1,4 +1,4 @@
-//! `garboard check`: what stands in the way, on all hosts at once. It leaves nothing behind.
+//! `garboard check`: what stands in the way, on all hosts at once and between them. It leaves nothing behind.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::check::{Row, Verdict, refusals};
 use crate::invocation::Global;
 use crate::output::{Format, print, text};
 use crate::problem::{Ended, Exit};
-use crate::run::Run;
+use crate::run::{Run, Ways};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
     let run = Run::begin(global, "check")?;
@@ -18,7 +18,8 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 
 async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
     let reached = run.reach().await?;
-    let rows = run.rows(&reached);
+    let mut rows = run.rows(&reached);
+    rows.extend(run.mesh(&reached, Ways::All).await?);
     match global.output {
         Format::Human => print(&human(&rows)),
         Format::Json => print(&format!("{}\n", json!({ "rows": rows }))),

@@ -23,7 +23,7 @@ pub(super) async fn run(global: &Global, plan: &Plan) -> Result<Exit, Ended> {
 
 async fn work(run: &Run, global: &Global, command: &Plan) -> Result<u64, Ended> {
     let reached = run.reach().await?;
-    run.preflight(&reached)?;
+    run.preflight(&reached, Vec::new())?;
     let membership = run.membership(&reached)?;
     let supply = run.supply(&reached, Writing::Forbidden).await?;
     let mut plan = run.plan(&reached, &membership, &supply).await?;

@@ -2,7 +2,7 @@
 
 use crate::invocation::Global;
 use crate::problem::{Ended, Exit};
-use crate::run::Run;
+use crate::run::{Run, Ways, Writing};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
     let run = Run::begin(global, "up")?;
@@ -12,9 +12,10 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 
 async fn work(run: &Run) -> Result<u64, Ended> {
     let reached = run.reach().await?;
-    run.preflight(&reached)?;
+    let mesh = run.mesh(&reached, Ways::OfNewcomers).await?;
+    run.preflight(&reached, mesh)?;
     let membership = run.membership(&reached)?;
-    let supply = run.supply(&reached, crate::run::Writing::Allowed).await?;
+    let supply = run.supply(&reached, Writing::Allowed).await?;
     let mut plan = run.plan(&reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let changes = run.apply(&reached, &membership, plan, supply).await?;

@@ -7,6 +7,7 @@ mod comparison;
 pub mod difference;
 mod handover;
 mod interrupt;
+mod mesh;
 mod planning;
 mod reach;
 mod reset;
@@ -23,6 +24,7 @@ use std::time::Instant;
 
 use garboard_inventory::{Host, Inventory, Role};
 
+pub use mesh::Ways;
 pub use planning::{Plan, Writing};
 pub use reach::Reached;
 

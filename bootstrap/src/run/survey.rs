@@ -13,15 +13,18 @@ impl Run {
         rows(self.inventory(), &reached.facts(), &reached.clocks())
     }
 
-    /// Refuses on a blocking row; warnings are said.
-    pub fn preflight(&self, reached: &Reached) -> Result<(), Ended> {
-        let rows = self.rows(reached);
+    /// Refuses on a blocking row, those of the mesh included; warnings are said.
+    pub fn preflight(&self, reached: &Reached, mesh: Vec<Row>) -> Result<(), Ended> {
+        let mut rows = self.rows(reached);
         // A warning about what `up` has dealt with already is no news.
         let is_ours =
             |row: &Row| reached.hosts.get(&row.host).is_some_and(|host| host.facts.garboard.baseline);
-        for row in rows.iter().filter(|row| row.verdict == Verdict::Warning && !is_ours(row)) {
+        let is_news = |row: &&Row| row.verdict == Verdict::Warning;
+        for row in rows.iter().filter(is_news).filter(|row| !is_ours(row)).chain(mesh.iter().filter(is_news))
+        {
             self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::harmless(&row.text)));
         }
+        rows.extend(mesh);
         none_of(refusals(&rows)).map_err(Ended::from)
     }
 

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use garboard_protocol::codec::Chunk;
 use garboard_protocol::event::{AdminCredentials, Body, Event, Welcome};
+use garboard_protocol::mesh::{Answer, Heard, Listen, Listener, Probe};
 use garboard_protocol::request::{Body as Ask, FactsQuery, Hello, Request};
 use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
 use garboard_protocol::step::Blob;
@@ -198,6 +199,30 @@ impl Session {
     pub async fn verify(&self, keepsake: Option<Keepsake>) -> Result<ResetReport, SessionError> {
         match self.inner.ask(Ask::Verify { keepsake }).await? {
             Body::Reset(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Opens ports for the mesh; what became of each, in their order.
+    pub async fn mesh_listen(&self, listen: Listen) -> Result<Vec<Listener>, SessionError> {
+        match self.inner.ask(Ask::MeshListen(listen)).await? {
+            Body::MeshListening { listeners } => Ok(listeners),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Probes ports of other hosts; the answers are in their order.
+    pub async fn mesh_probe(&self, probe: Probe) -> Result<Vec<Answer>, SessionError> {
+        match self.inner.ask(Ask::MeshProbe(probe)).await? {
+            Body::MeshProbed { answers } => Ok(answers),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Closes the mesh's ports. Who came, and who serves the ports that were not opened now.
+    pub async fn mesh_close(&self) -> Result<(Vec<Heard>, Vec<Listener>), SessionError> {
+        match self.inner.ask(Ask::MeshClose).await? {
+            Body::MeshClosed { heard, served } => Ok((heard, served)),
             other => Err(unexpected(&other)),
         }
     }

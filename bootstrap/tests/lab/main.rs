@@ -12,6 +12,7 @@ mod damage;
 mod growth;
 mod kills;
 mod life;
+mod mesh;
 mod ready;
 mod refusals;
 mod repair;

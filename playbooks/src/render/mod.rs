@@ -7,6 +7,8 @@ mod node_address;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use node_address::of as node_address;
+
 use garboard_inventory::{Host, Inventory, Role};
 use garboard_protocol::facts::Facts;
 

@@ -8,7 +8,7 @@ use garboard_protocol::facts::Facts;
 use super::RenderError;
 
 /// `node_ip` of the inventory; else `address` if it is on an interface; else the only other address there is.
-pub(super) fn of(host: &Host, facts: &Facts, cluster: &Cluster) -> Result<String, RenderError> {
+pub fn of(host: &Host, facts: &Facts, cluster: &Cluster) -> Result<String, RenderError> {
     if let Some(address) = host.node_ip {
         return Ok(address.to_string());
     }

@@ -24,12 +24,19 @@ pub(crate) enum Blobs {
 pub(crate) struct Shape {
     pub(crate) workers: usize,
     pub(crate) blobs: Blobs,
+    /// Whether artifacts can be had: without them nothing can be installed.
+    mirror: bool,
 }
 
 impl Shape {
     /// One control plane and so many workers.
     pub(crate) fn workers(workers: usize) -> Self {
-        Self { workers, blobs: Blobs::Shared }
+        Self { workers, blobs: Blobs::Shared, mirror: true }
+    }
+
+    /// Without artifacts, for what ends before anything is installed.
+    pub(crate) fn without_mirror(self) -> Self {
+        Self { mirror: false, ..self }
     }
 
     /// With a cache that nobody else uses.
@@ -43,7 +50,7 @@ pub(crate) struct TestLab {
     name: &'static str,
     folder: PathBuf,
     cache: PathBuf,
-    upstream: String,
+    upstream: Option<String>,
     lab: Lab,
     /// Let go of after the hosts are gone: fields are dropped last.
     _turn: fs_err::File,
@@ -71,16 +78,18 @@ impl TestLab {
             cache: cache.join("garboard"),
             program: product(),
         };
-        let summary = lab_up(&folder, &cache, name, shape.workers);
+        let mirror = shape.mirror.then(mirror_folder);
+        let summary = lab_up(&folder, &cache, name, shape.workers, mirror.as_deref());
         let lab = Lab::open(&places, name).unwrap();
-        let upstream = summary["upstream"].as_str().expect("the lab serves the mirror").to_owned();
+        let upstream = summary["upstream"].as_str().map(str::to_owned);
+        assert_eq!(upstream.is_some(), shape.mirror, "the lab serves the mirror it was given");
         std::mem::forget(made);
         Self { name, folder, cache, upstream, lab, _turn: turn }
     }
 
     /// Adds workers until there are so many.
     pub(crate) fn grow(&mut self, workers: usize) {
-        lab_up(&self.folder, &self.cache, self.name, workers);
+        lab_up(&self.folder, &self.cache, self.name, workers, Some(&mirror_folder()));
         self.lab = Lab::open(&self.lab_places(), self.name).unwrap();
     }
 
@@ -147,7 +156,10 @@ impl TestLab {
     pub(crate) fn follow(&self, arguments: &[&str], follow: impl FnMut(&Value, Running)) -> Finished {
         let mut command = self.command();
         command.arg("--inventory").arg(self.lab.inventory()).args(["--output", "json", "--yes"]);
-        command.args(["--upstream", &self.upstream]).args(arguments);
+        if let Some(upstream) = &self.upstream {
+            command.args(["--upstream", upstream]);
+        }
+        command.args(arguments);
         invocation::run(command, follow)
     }
 
@@ -243,10 +255,13 @@ impl Drop for Leftovers {
     }
 }
 
-fn lab_up(folder: &Path, cache: &Path, name: &str, workers: usize) -> Value {
+fn lab_up(folder: &Path, cache: &Path, name: &str, workers: usize, mirror: Option<&Path>) -> Value {
     let mut command = command(folder, cache);
     command.args(["--output", "json", "lab", "up", name, "--control-planes", "1"]);
-    command.args(["--workers", &workers.to_string(), "--mirror"]).arg(mirror_folder());
+    command.args(["--workers", &workers.to_string()]);
+    if let Some(mirror) = mirror {
+        command.arg("--mirror").arg(mirror);
+    }
     json_of(&invocation::run(command, |_, _| {}).expect(0))
 }
 
