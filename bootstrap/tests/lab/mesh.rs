@@ -1,6 +1,7 @@
 //! Hosts that do not reach each other on the cluster's ports are named before anything is written.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -11,229 +12,75 @@ fn ways_between_hosts_are_probed_before_any_write() {
     let mut phases = Phases::of("ways_between_hosts_are_probed_before_any_write");
     let lab = phases.must("three bare hosts", || TestLab::up("t-mesh", Shape::workers(2).without_mirror()));
     let bare = phases.must("the state of bare hosts", || lab.states());
-    let network = Network::of(&lab);
+    let network = Network { lab: &lab };
     phases.check("healthy_hosts_have_no_row_and_keep_no_port_open", || {
-        healthy_hosts_have_no_row_and_keep_no_port_open(&network);
+        healthy_hosts_have_no_row_and_keep_no_port_open(&network, &bare);
     });
-    phases.check("a_dropped_port_is_named_with_both_hosts", || a_dropped_port_is_named(&network));
-    phases.check("a_blocked_pod_network_is_named", || a_blocked_pod_network_is_named(&network));
+    phases
+        .check("blocked_ports_are_named_and_up_refuses", || blocked_ports_are_named_and_up_refuses(&network));
     phases.check("a_rejected_port_is_no_blocked_one", || a_rejected_port_is_no_blocked_one(&network));
     phases.check("a_block_of_one_way_names_that_way_alone", || a_block_of_one_way_names_that_way(&network));
-    phases.check("a_way_that_is_not_let_out_is_the_senders", || a_way_not_let_out_is_the_senders(&network));
+    phases.check("the_way_back_and_a_hosts_own_output_are_told_apart", || way_back_and_own_output(&network));
     phases.check("a_served_port_is_probed_in_place", || a_served_port_is_probed_in_place(&network));
-    phases.check("a_limit_leaves_out_ways_between_others", || a_limit_leaves_out_others(&network));
-    phases.check("a_killed_check_leaves_no_port_open", || a_killed_check_leaves_no_port_open(&network));
+    phases.check("a_killed_up_leaves_no_port_open", || a_killed_up_leaves_no_port_open(&network));
     phases.check("nothing of it stayed", || assert_same(&bare, &lab.states()));
     phases.must("lab down", || drop(lab));
     phases.finish();
 }
 
-/// The hosts' addresses, and what is done to their firewalls.
+/// The lab's hosts and the firewalls on them.
 struct Network<'a> {
     lab: &'a TestLab,
 }
 
-impl<'a> Network<'a> {
-    fn of(lab: &'a TestLab) -> Self {
-        Self { lab }
-    }
+/// A firewall of the host's owner, for as long as it lives.
+struct Firewall<'a> {
+    lab: &'a TestLab,
+    host: &'a str,
+}
 
+impl Drop for Firewall<'_> {
+    fn drop(&mut self) {
+        // In a panic the first failure is the one to be seen.
+        let removed = self.lab.lab().exec(self.host, &["nft", "delete", "table", "inet", "strict"]);
+        assert!(removed.is_ok_and(|output| output.status.success()) || std::thread::panicking());
+    }
+}
+
+impl<'a> Network<'a> {
     fn address(&self, host: &str) -> String {
         let hosts = self.lab.lab().hosts();
         hosts.iter().find(|known| known.name == host).unwrap().address.to_string()
     }
 
-    /// One rule in a table of its own on a host, as a firewall of its owner's, for as long as `during` runs.
-    fn with_rule(&self, host: &str, hook: &str, rule: &str, during: impl FnOnce()) {
-        let mut ruleset = String::new();
-        writeln!(ruleset, "table inet strict {{ chain {hook} {{").unwrap();
-        writeln!(ruleset, "type filter hook {hook} priority 0; policy accept;\n{rule}\n}} }}").unwrap();
+    /// Rules on a host, each with its hook, in a table of their own.
+    fn firewall(&self, host: &'a str, rules: &[(&str, &str)]) -> Firewall<'a> {
+        let mut ruleset = "table inet strict {\n".to_owned();
+        for (hook, rule) in rules {
+            writeln!(ruleset, "chain {hook} {{\ntype filter hook {hook} priority 0\n{rule}\n}}").unwrap();
+        }
+        ruleset.push_str("}\n");
         self.lab.host(host).write("/run/strict.nft", &ruleset);
         self.lab.host(host).exec(&["nft", "-f", "/run/strict.nft"]);
-        during();
-        self.lab.host(host).exec(&["nft", "delete", "table", "inet", "strict"]);
         self.lab.host(host).exec(&["rm", "/run/strict.nft"]);
+        Firewall { lab: self.lab, host }
     }
 
-    /// Sockets that listen, on every host.
+    /// Sockets that listen, host by host.
     fn listening(&self) -> Vec<String> {
-        let hosts = self.lab.host_names();
         let list = |host: &String| {
-            let mut lines: Vec<String> =
-                self.lab.host(host).exec(&["ss", "-ltnuHp"]).lines().map(str::to_owned).collect();
-            lines.sort();
+            let sockets = self.lab.host(host).exec(&["ss", "-ltnuHp"]);
+            let mut lines: Vec<&str> = sockets.lines().collect();
+            lines.sort_unstable();
             format!("{host}\n{}", lines.join("\n"))
         };
-        hosts.iter().map(list).collect()
+        self.lab.host_names().iter().map(list).collect()
     }
 
-    /// `check` finds exactly these rows about ways, `up` refuses for the same, and the hosts stay as they are.
-    #[track_caller]
-    fn refused(&self, expected: &[&str]) {
-        let before = self.lab.states();
-        let check = self.lab.garboard(&["check"]).expect(3);
-        assert_eq!(mesh_rows(&check), expected, "{}", check.story());
-        let up = self.lab.garboard(&["up"]).expect(3).says(expected);
-        assert!(up.of_kind("step_started").next().is_none(), "{}", up.story());
-        self.same(&before);
-    }
-
-    #[track_caller]
-    fn same(&self, before: &States) {
-        assert_same(before, &self.lab.states());
-    }
-}
-
-/// Texts of the rows about ways, each with the host it stands with.
-fn mesh_rows(check: &Finished) -> Vec<String> {
-    rows(check)
-        .iter()
-        .filter(|row| row["check"] == "mesh")
-        .map(|row| row["text"].as_str().unwrap().to_owned())
-        .collect()
-}
-
-fn rows(check: &Finished) -> Vec<Value> {
-    let document = check.events.last().unwrap_or_else(|| panic!("{}", check.story()));
-    document["rows"].as_array().unwrap().clone()
-}
-
-fn healthy_hosts_have_no_row_and_keep_no_port_open(network: &Network<'_>) {
-    let (before, states) = (network.listening(), network.lab.states());
-    let check = network.lab.garboard(&["check"]).expect(0);
-    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
-    assert_eq!(network.listening(), before);
-    network.same(&states);
-}
-
-fn a_dropped_port_is_named(network: &Network<'_>) {
-    network.with_rule("w1", "input", "tcp dport 10250 drop", || {
-        network.refused(&["cp1, w2 → w1: tcp 10250 (kubelet) is blocked: nothing came back within 3 s"]);
-    });
-}
-
-fn a_blocked_pod_network_is_named(network: &Network<'_>) {
-    network.lab.lab_command(&["net"], &["w2", "--block", "udp/8472"]).expect(0);
-    let blocked = "udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s";
-    let expected =
-        [format!("w2 → cp1: {blocked}"), format!("w2 → w1: {blocked}"), format!("cp1, w1 → w2: {blocked}")];
-    network.refused(&expected.each_ref().map(String::as_str));
-    network.lab.lab_command(&["net"], &["w2", "--clear"]).expect(0);
-}
-
-fn a_rejected_port_is_no_blocked_one(network: &Network<'_>) {
-    network.with_rule("cp1", "input", "tcp dport 6443 reject with tcp reset", || {
-        network.refused(&[
-            "w1, w2 → cp1: tcp 6443 (the Kubernetes API) is refused (Connection refused) though something \
-                           listens there: a rule rejects it",
-        ]);
-    });
-    network.with_rule("w1", "input", "udp dport 8472 reject", || {
-        network.refused(&["cp1, w2 → w1: udp 8472 (the pod network, VXLAN) is refused (Connection refused) though something \
-                           listens there: a rule rejects it"]);
-    });
-}
-
-/// w1 takes nothing from w2, not even answers: what w2 asks is not heard, what w1 asks is heard and not answered.
-fn a_block_of_one_way_names_that_way(network: &Network<'_>) {
-    let rule = format!("ip saddr {} drop", network.address("w2"));
-    network.with_rule("w1", "input", &rule, || {
-        network.refused(&[
-            "w2 → w1: tcp 10250 (kubelet) is blocked: nothing came back within 3 s",
-            "w2 → w1: tcp 32767 (node ports 30000-32767) is blocked: nothing came back within 3 s",
-            "w2 → w1: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
-        ]);
-    });
-    // Only the answers are dropped: no way there is blocked, and the way back is named.
-    let rule = format!("ip saddr {} tcp sport 6443 drop", network.address("cp1"));
-    network.with_rule("w1", "input", &rule, || {
-        network.refused(&[
-            "cp1 → w1: answers of tcp 6443 (the Kubernetes API) are blocked: cp1 heard w1, its answer did \
-                           not come back within 3 s",
-        ]);
-    });
-}
-
-fn a_way_not_let_out_is_the_senders(network: &Network<'_>) {
-    let rule = format!("ip daddr {} udp dport 8472 drop", network.address("cp1"));
-    network.with_rule("w1", "output", &rule, || {
-        network.refused(&[
-            "w1 → cp1: udp 8472 (the pod network, VXLAN) is blocked by w1's own firewall, which does not let \
-                           it out",
-        ]);
-    });
-}
-
-fn a_served_port_is_probed_in_place(network: &Network<'_>) {
-    let host = network.lab.host("w2");
-    // Once somebody comes, `sleep` has the port, and says nothing.
-    for (unit, listen) in
-        [("holder", ["--listen=10250"].as_slice()), ("hears", &["--datagram", "--listen=8472"])]
-    {
-        let (unit, activate) = (format!("--unit={unit}"), ["systemd-run", "--quiet"]);
-        let rest = [listen, &["/bin/sleep", "infinity"]].concat();
-        host.exec(&[activate.as_slice(), &[&unit, "systemd-socket-activate"], &rest].concat());
-    }
-    // It is refused for the taken ports, which the mesh does not hide, and not for the ways, which are open.
-    let check = network.lab.garboard(&["check"]).expect(3);
-    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
-    let ports: Vec<Value> = rows(&check).into_iter().filter(|row| row["check"] == "port").collect();
-    assert_eq!(ports.len(), 2, "{ports:?}");
-    assert!(ports.iter().all(|row| row["text"].as_str().unwrap().contains("`systemd-socket-`")), "{ports:?}");
-    network.with_rule("w2", "input", "meta l4proto { tcp, udp } th dport { 8472, 10250 } drop", || {
-        let check = network.lab.garboard(&["check"]).expect(3);
-        assert_eq!(
-            mesh_rows(&check),
-            [
-                "cp1, w1 → w2: tcp 10250 (kubelet) is blocked: nothing came back within 3 s",
-                "cp1, w1 → w2: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
-            ]
-        );
-    });
-    for unit in ["holder", "hears"] {
-        host.exec(&["systemctl", "stop", unit]);
-    }
-}
-
-fn a_limit_leaves_out_others(network: &Network<'_>) {
-    network.with_rule("w1", "input", "tcp dport 10250 drop", || {
-        let check = network.lab.garboard(&["check", "--limit", "w2"]).expect(0);
-        assert_eq!(mesh_rows(&check), [""; 0], "w1 is none of its business: {}", check.story());
-        let check = network.lab.garboard(&["check", "--limit", "w1"]).expect(3);
-        let named = "cp1 → w1: tcp 10250 (kubelet) is blocked: nothing came back within 3 s";
-        assert_eq!(mesh_rows(&check), [named], "{}", check.story());
-    });
-}
-
-/// Killed while it waits for answers that do not come.
-fn a_killed_check_leaves_no_port_open(network: &Network<'_>) {
-    let before = network.listening();
-    network.with_rule("w1", "input", "tcp dport 10250 drop", || {
-        let mut killed = false;
-        let up = network.lab.follow(&["up"], |event, running: Running| {
-            let text = event["text"].as_str().unwrap_or_default();
-            if text.contains("ports are open for 13 s at most") {
-                // Until the ports are open, which they stay for the 3 s in which no answer comes.
-                network.wait_for(|now| now.iter().any(|line| line.contains(":6443")), 5);
-                running.kill();
-                killed = true;
-            }
-        });
-        assert!(killed && up.code == 137, "{}", up.story());
-        // Sooner than they would be closed by the time alone.
-        network.wait_for(|now| now == before, 13);
-    });
-    // The next run takes the host over, and ends as if nothing had been.
-    let check = network.lab.garboard(&["check"]).expect(0);
-    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
-    assert_eq!(network.listening(), before);
-}
-
-impl Network<'_> {
-    /// Looks again and again for so many seconds.
+    /// Looks again and again, for so many seconds.
     #[track_caller]
     fn wait_for(&self, wanted: impl Fn(&[String]) -> bool, seconds: u64) {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         loop {
             let now = self.listening();
             if wanted(&now) {
@@ -242,4 +89,138 @@ impl Network<'_> {
             assert!(begun.elapsed().as_secs() < seconds, "not within {seconds} s:\n{}", now.join("\n"));
         }
     }
+
+    /// `check` finds exactly these rows about ways.
+    #[track_caller]
+    fn finds(&self, arguments: &[&str], expected: &[&str]) {
+        let check = self.lab.garboard(&[&["check"], arguments].concat()).expect(3);
+        assert_eq!(mesh_rows(&check), expected, "{}", check.story());
+    }
+}
+
+/// Texts of the rows about ways.
+fn mesh_rows(check: &Finished) -> Vec<String> {
+    let rows = rows(check).into_iter().filter(|row| row["check"] == "mesh");
+    rows.map(|row| row["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn rows(check: &Finished) -> Vec<Value> {
+    let document = check.events.last().unwrap_or_else(|| panic!("{}", check.story()));
+    document["rows"].as_array().unwrap().clone()
+}
+
+fn healthy_hosts_have_no_row_and_keep_no_port_open(network: &Network<'_>, bare: &States) {
+    let before = network.listening();
+    let check = network.lab.garboard(&["check"]).expect(0);
+    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
+    assert_eq!(network.listening(), before);
+    assert_same(bare, &network.lab.states());
+}
+
+fn blocked_ports_are_named_and_up_refuses(network: &Network<'_>) {
+    let _firewall = network.firewall("w1", &[("input", "tcp dport 10250 drop")]);
+    network.lab.lab_command(&["net"], &["w2", "--block", "udp/8472"]).expect(0);
+    let before = network.lab.states();
+    let expected = [
+        "w2 → cp1: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
+        "cp1, w2 → w1: tcp 10250 (kubelet) is blocked: nothing came back within 3 s",
+        "w2 → w1: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
+        "cp1, w1 → w2: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
+    ];
+    network.finds(&[], &expected);
+    let up = network.lab.garboard(&["up"]).expect(3).says(&expected);
+    assert!(up.of_kind("step_started").next().is_none(), "{}", up.story());
+    assert_same(&before, &network.lab.states());
+    network.lab.lab_command(&["net"], &["w2", "--clear"]).expect(0);
+}
+
+fn a_rejected_port_is_no_blocked_one(network: &Network<'_>) {
+    let _reset = network.firewall("cp1", &[("input", "tcp dport 6443 reject with tcp reset")]);
+    let _unreachable = network.firewall("w1", &[("input", "udp dport 8472 reject")]);
+    let ended = "is refused (Connection refused) though something listens there: a rule rejects it";
+    let api = format!("cp1: tcp 6443 (the Kubernetes API) {ended}");
+    let vxlan = format!("cp1, w2 → w1: udp 8472 (the pod network, VXLAN) {ended}");
+    network.finds(&[], &[&format!("w1, w2 → {api}"), &vxlan]);
+    // Ways that touch no host of the limit are none of its business.
+    network.finds(&["--limit", "w2"], &[&format!("w2 → {api}")]);
+}
+
+/// w1 takes nothing from w2, not even answers: what w2 asks is not heard, what w1 asks is heard and not answered.
+fn a_block_of_one_way_names_that_way(network: &Network<'_>) {
+    let rule = format!("ip saddr {} drop", network.address("w2"));
+    let _firewall = network.firewall("w1", &[("input", &rule)]);
+    network.finds(
+        &[],
+        &[
+            "w2 → w1: tcp 10250 (kubelet) is blocked: nothing came back within 3 s",
+            "w2 → w1: tcp 32767 (node ports 30000-32767) is blocked: nothing came back within 3 s",
+            "w2 → w1: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
+        ],
+    );
+}
+
+fn way_back_and_own_output(network: &Network<'_>) {
+    let answers = format!("ip saddr {} tcp sport 6443 drop", network.address("cp1"));
+    let output = format!("ip daddr {} udp dport 8472 drop", network.address("w2"));
+    let _firewall = network.firewall("w1", &[("input", &answers), ("output", &output)]);
+    network.finds(
+        &[],
+        &[
+            "cp1 → w1: answers of tcp 6443 (the Kubernetes API) are blocked: cp1 heard w1, its answer did not come back \
+             within 3 s",
+            "w1 → w2: udp 8472 (the pod network, VXLAN) is blocked by w1's own firewall, which does not let it out",
+        ],
+    );
+}
+
+fn a_served_port_is_probed_in_place(network: &Network<'_>) {
+    let host = network.lab.host("w2");
+    // Once somebody comes, `sleep` has the port, and says nothing.
+    for (unit, listen) in
+        [("holder", ["--listen=10250"].as_slice()), ("hears", &["--datagram", "--listen=8472"])]
+    {
+        let unit = format!("--unit={unit}");
+        let run = ["systemd-run", "--quiet", &unit, "systemd-socket-activate"];
+        host.exec(&[run.as_slice(), listen, &["/bin/sleep", "infinity"]].concat());
+    }
+    network.wait_for(|now| ["*:10250", "*:8472"].iter().all(|port| now[2].contains(port)), 5);
+    // It is refused for the taken ports, which the mesh does not hide, and not for the ways, which are open.
+    let check = network.lab.garboard(&["check"]).expect(3);
+    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
+    let is_port = |row: &Value| row["check"] == "port" && row["verdict"] == "blocking" && row["host"] == "w2";
+    assert_eq!(rows(&check).iter().filter(|row| is_port(row)).count(), 2, "{}", check.story());
+    let firewall = network.firewall("w2", &[("input", "tcp dport 10250 drop\nudp dport 8472 drop")]);
+    network.finds(
+        &[],
+        &[
+            "cp1, w1 → w2: tcp 10250 (kubelet) is blocked: nothing came back within 3 s",
+            "cp1, w1 → w2: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
+        ],
+    );
+    drop(firewall);
+    host.exec(&["systemctl", "stop", "holder", "hears"]);
+}
+
+/// Killed while it waits for answers that do not come.
+fn a_killed_up_leaves_no_port_open(network: &Network<'_>) {
+    let before = network.listening();
+    let firewall = network.firewall("w1", &[("input", "tcp dport 10250 drop")]);
+    let mut killed = None;
+    let up = network.lab.follow(&["up"], |event, running: Running| {
+        let text = event["text"].as_str().unwrap_or_default();
+        if text.contains("ports are open for 13 s at most") {
+            // They stay open for the 3 s in which no answer comes.
+            network.wait_for(|now| now.iter().all(|host| host.contains(":10250")), 5);
+            running.kill();
+            killed = Some(Instant::now());
+        }
+    });
+    assert_eq!(up.code, 137, "{}", up.story());
+    network.wait_for(|now| now == before, 13);
+    println!("   closed {:.1?} after the kill", killed.unwrap().elapsed());
+    drop(firewall);
+    // The next run takes the hosts over, and ends as if nothing had been.
+    let check = network.lab.garboard(&["check"]).expect(0);
+    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
+    assert_eq!(network.listening(), before);
 }

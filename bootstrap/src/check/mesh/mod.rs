@@ -15,9 +15,7 @@ use std::net::IpAddr;
 use garboard_inventory::{Inventory, Role};
 use garboard_protocol::Facts;
 use garboard_protocol::limits::MESH_TARGETS;
-use garboard_protocol::mesh::{
-    Answer, Heard, Listen, ListenPort, Listener, ListenerState, Port, Protocol, Target,
-};
+use garboard_protocol::mesh::{Answer, Heard, Listen, ListenPort, Listener, ListenerState, Protocol, Target};
 
 use super::{Row, Verdict};
 use port::{MeshPort, PORTS};
@@ -229,6 +227,5 @@ pub fn unreached<'a>(hosts: impl Iterator<Item = &'a str>) -> Vec<Row> {
 
 /// Shown in messages: `tcp 10250 (kubelet)`.
 fn named(port: &MeshPort) -> String {
-    let Port { .. } = port.port;
     format!("{} ({})", port.port, port.purpose)
 }

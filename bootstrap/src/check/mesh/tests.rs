@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use garboard_inventory::Inventory;
+use garboard_inventory::{Inventory, Role};
 use garboard_protocol::Facts;
 use garboard_protocol::mesh::{Answer, Heard, Listener, ListenerState, Port, Protocol, Said, Target};
 
@@ -18,7 +18,9 @@ struct Site {
 impl Site {
     fn of(control_planes: &[&str], workers: &[&str]) -> Self {
         let mut text = "cluster: { name: home, kubernetes: v1.36.3 }\nhosts:\n".to_owned();
-        let roles = control_planes.iter().map(|name| (name, "control_plane"));
+        // More control planes than one are not in this version of the inventory; the mesh is ready for them.
+        let role = |position| if position == 0 { "control_plane" } else { "worker" };
+        let roles = control_planes.iter().enumerate().map(|(position, name)| (name, role(position)));
         let mut all = BTreeMap::new();
         for (number, (name, role)) in roles.chain(workers.iter().map(|name| (name, "worker"))).enumerate() {
             let address = format!("192.168.1.{}", 11 + number);
@@ -27,7 +29,11 @@ impl Site {
             facts.addresses[0].address = address;
             all.insert((*name).to_owned(), facts);
         }
-        Self { inventory: garboard_inventory::parse("garboard.yaml", &text).unwrap(), facts: all }
+        let mut inventory = garboard_inventory::parse("garboard.yaml", &text).unwrap();
+        for host in &mut inventory.hosts[..control_planes.len()] {
+            host.role = Role::ControlPlane;
+        }
+        Self { inventory, facts: all }
     }
 
     fn with_member(mut self, host: &str) -> Self {
