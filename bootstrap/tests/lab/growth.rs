@@ -11,6 +11,7 @@ pub(crate) fn a_worker_that_is_added_joins_and_the_others_see_no_write(lab: &mut
     assert_eq!(lab.host_names().len(), others.len() + 1, "{:?}", lab.host_names());
     let watch = Watch::begin(lab, &others);
     let up = lab.converge();
+    assert!(up.notes().any(|text| text.starts_with("probing ")), "a newcomer is probed: {}", up.story());
     let observed = watch.end();
     println!("   adding {added} took {:.1} s", up.time.as_secs_f64());
     lab.assert_ready();

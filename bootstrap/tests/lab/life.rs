@@ -1,7 +1,7 @@
 //! One cluster from its first `up` to the death of its control plane.
 
 use crate::harness::{Phases, Shape, TestLab};
-use crate::{damage, growth, ready, repair, second_up};
+use crate::{damage, growth, mesh, ready, repair, second_up};
 
 #[test]
 fn life_of_a_cluster() {
@@ -10,6 +10,9 @@ fn life_of_a_cluster() {
     phases.must("up_makes_every_host_a_ready_node", || ready::up_makes_every_host_a_ready_node(&lab));
     phases.check("pods_reach_each_other_by_every_way", || ready::pods_reach_each_other_by_every_way(&lab));
     phases.check("second_up_changes_nothing", || second_up::second_up_changes_nothing(&lab));
+    phases.check("members_are_probed_in_place_and_a_second_up_probes_nobody", || {
+        mesh::members_are_probed_in_place_and_a_second_up_probes_nobody(&lab);
+    });
     phases.check("a_damaged_agent_is_sent_again_and_never_run", || {
         damage::a_damaged_agent_is_sent_again_and_never_run(&lab, "w1");
     });

@@ -224,3 +224,21 @@ fn a_killed_up_leaves_no_port_open(network: &Network<'_>) {
     assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
     assert_eq!(network.listening(), before);
 }
+
+/// The cluster's own programs serve its ports, and the kernel that of the pod network: nothing of it is opened or disturbed.
+pub(crate) fn members_are_probed_in_place_and_a_second_up_probes_nobody(lab: &TestLab) {
+    let network = Network { lab };
+    let check = lab.garboard(&["check"]).expect(0);
+    assert_eq!(mesh_rows(&check), [""; 0], "{}", check.story());
+    let firewall = network.firewall("w1", &[("input", "tcp dport 10250 drop\nudp dport 8472 drop")]);
+    network.finds(
+        &[],
+        &[
+            "cp1, w2 → w1: tcp 10250 (kubelet) is blocked: nothing came back within 3 s",
+            "cp1, w2 → w1: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
+        ],
+    );
+    let up = lab.converged();
+    assert!(!up.notes().any(|text| text.starts_with("probing ")), "{}", up.story());
+    drop(firewall);
+}

@@ -52,9 +52,8 @@ fn unprobed(listener: &Listener) -> Option<Finding> {
     match (&listener.state, listener.port.protocol) {
         (ListenerState::Open, _) | (ListenerState::Served { .. }, Protocol::Tcp) => None,
         (ListenerState::Failed { why }, _) => Some(Finding::NotOpened { why: why.clone() }),
-        (ListenerState::Vacant, Protocol::Tcp) => Some(Finding::Vacant),
         (ListenerState::Vacant | ListenerState::Served { .. }, Protocol::Udp) if listener.hears => None,
-        (ListenerState::Vacant, Protocol::Udp) => Some(Finding::Vacant),
+        (ListenerState::Vacant, _) => Some(Finding::Vacant),
         (ListenerState::Served { process, pid }, Protocol::Udp) => {
             let holder = if process.is_empty() {
                 "the kernel".to_owned()

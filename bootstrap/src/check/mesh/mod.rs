@@ -58,6 +58,9 @@ pub struct Mesh<'a> {
     unclear: Vec<(&'a str, String)>,
 }
 
+/// Who came to a host's ports, and who serves those that the agent had not opened.
+pub type Closed = (Vec<Heard>, Vec<Listener>);
+
 /// What the hosts said, each by its name. A host that gave no answer has the reason instead.
 #[derive(Debug, Default)]
 pub struct Answers {
@@ -66,7 +69,7 @@ pub struct Answers {
     /// To `MeshProbe`, in the order of [`Mesh::targets`].
     pub probed: BTreeMap<String, Result<Vec<Answer>, String>>,
     /// To `MeshClose`.
-    pub closed: BTreeMap<String, Result<(Vec<Heard>, Vec<Listener>), String>>,
+    pub closed: BTreeMap<String, Result<Closed, String>>,
 }
 
 impl<'a> Mesh<'a> {

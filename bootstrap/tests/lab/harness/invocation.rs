@@ -95,6 +95,11 @@ impl Finished {
         self.events.iter().filter(move |event| event["event"] == kind)
     }
 
+    /// What it told a person.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.of_kind("note").filter_map(|event| event["text"].as_str())
+    }
+
     /// Number of steps that changed something, as the last event says.
     #[track_caller]
     pub(crate) fn changes(&self) -> u64 {
