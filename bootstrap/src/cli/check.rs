@@ -25,8 +25,9 @@ async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
         Format::Json => print(&format!("{}\n", json!({ "rows": rows }))),
     }
     let refused = refusals(&rows);
-    run.end(reached, 0).await?;
-    if refused.is_empty() { Ok(0) } else { Err(Ended::Said(Exit::Refused)) }
+    let ended = run.end(reached, 0).await;
+    // A host that did not answer does not hide what blocks the others: the highest code wins.
+    if refused.is_empty() { ended } else { Err(Ended::Said(Exit::Refused)) }
 }
 
 fn human(rows: &[Row]) -> String {

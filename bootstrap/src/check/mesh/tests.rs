@@ -266,6 +266,14 @@ fn a_host_without_an_answer_is_named_and_the_others_are_judged() {
 }
 
 #[test]
+fn a_host_that_was_not_reached_is_named_and_blocks_nobody() {
+    let rows = super::unreached(["w9"].into_iter());
+    assert_eq!(rows.len(), 1);
+    assert_eq!((rows[0].host.as_str(), rows[0].verdict), ("w9", Verdict::Warning));
+    assert_eq!(rows[0].text, "not probed: the host was not reached");
+}
+
+#[test]
 fn a_members_own_ports_are_left_in_place_and_the_sample_is_opened() {
     let site = Site::of(&["cp1"], &["w1"]).with_member("cp1");
     let mesh = site.mesh();
