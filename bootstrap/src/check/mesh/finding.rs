@@ -1,5 +1,7 @@
 //! What the answers say about one way.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use garboard_protocol::mesh::{Answer, Heard, Listener, ListenerState, Protocol};
 
 use super::{Answers, Mesh, Way};
@@ -68,17 +70,18 @@ fn unprobed(listener: &Listener) -> Option<Finding> {
 impl<'a> Mesh<'a> {
     /// All findings, in the order of the ways. Ways to and from a host that gave no answer have none: that host has a row.
     pub(super) fn findings(&self, answers: &Answers) -> Vec<(Way<'a>, Finding)> {
+        let answered = self.answered(answers);
         let mut found: Vec<(Way<'a>, Finding)> = Vec::new();
         for way in &self.ways {
             let Ok(listener) = way.listener(answers) else { continue };
             if let Some(finding) = unprobed(listener) {
                 found.push((*way, finding));
-            } else if let Some(answer) = self.answer(*way, answers) {
+            } else if let Some(answer) = answered.get(way) {
                 found.extend(self.finding(*way, listener, answer, answers).map(|finding| (*way, finding)));
             }
         }
         // Where the way there is known to be blocked by itself, a lost answer says the same once more.
-        let blocked: Vec<Way<'a>> = found
+        let blocked: BTreeSet<Way<'a>> = found
             .iter()
             .filter(|(_, finding)| matches!(finding, Finding::Blocked | Finding::Withheld))
             .map(|(way, _)| *way)
@@ -90,9 +93,13 @@ impl<'a> Mesh<'a> {
         found
     }
 
-    fn answer<'b>(&self, way: Way<'_>, answers: &'b Answers) -> Option<&'b Answer> {
-        let position = self.probed_from(way.from, answers).iter().position(|other| *other == way)?;
-        answers.probed.get(way.from)?.as_ref().ok()?.get(position)
+    /// What came back on each way that was probed.
+    fn answered<'b>(&self, answers: &'b Answers) -> BTreeMap<Way<'a>, &'b Answer> {
+        let of_host = |host: &'a str| {
+            let answers_of_host = answers.probed.get(host).and_then(|probed| probed.as_ref().ok());
+            self.probed_from(host, answers).into_iter().zip(answers_of_host.into_iter().flatten())
+        };
+        self.hosts().into_iter().flat_map(of_host).collect()
     }
 
     fn finding(

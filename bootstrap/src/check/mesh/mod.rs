@@ -42,7 +42,7 @@ struct Node {
 }
 
 /// One host's way to a port of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Way<'a> {
     from: &'a str,
     to: &'a str,
