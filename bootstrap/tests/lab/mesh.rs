@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use garboard_lab::Faults;
 use serde_json::Value;
 
 use crate::harness::{Finished, Phases, Running, Shape, States, TestLab, assert_same};
@@ -47,7 +48,25 @@ impl Drop for Firewall<'_> {
     }
 }
 
+/// A strict switch in front of a host, for as long as it lives.
+struct Switch<'a> {
+    lab: &'a TestLab,
+    host: &'a str,
+}
+
+impl Drop for Switch<'_> {
+    fn drop(&mut self) {
+        let mended = self.lab.lab().net(self.host, &Faults::default());
+        assert!(mended.is_ok() || std::thread::panicking());
+    }
+}
+
 impl<'a> Network<'a> {
+    fn switch(&self, host: &'a str, block: &str) -> Switch<'a> {
+        self.lab.lab_command(&["net"], &[host, "--block", block]).expect(0);
+        Switch { lab: self.lab, host }
+    }
+
     fn address(&self, host: &str) -> String {
         let hosts = self.lab.lab().hosts();
         hosts.iter().find(|known| known.name == host).unwrap().address.to_string()
@@ -119,7 +138,7 @@ fn healthy_hosts_have_no_row_and_keep_no_port_open(network: &Network<'_>, bare: 
 
 fn blocked_ports_are_named_and_up_refuses(network: &Network<'_>) {
     let _firewall = network.firewall("w1", &[("input", "tcp dport 10250 drop")]);
-    network.lab.lab_command(&["net"], &["w2", "--block", "udp/8472"]).expect(0);
+    let _switch = network.switch("w2", "udp/8472");
     let before = network.lab.states();
     let expected = [
         "w2 → cp1: udp 8472 (the pod network, VXLAN) is blocked: nothing came back within 3 s",
@@ -131,7 +150,6 @@ fn blocked_ports_are_named_and_up_refuses(network: &Network<'_>) {
     let up = network.lab.garboard(&["up"]).expect(3).says(&expected);
     assert!(up.of_kind("step_started").next().is_none(), "{}", up.story());
     assert_same(&before, &network.lab.states());
-    network.lab.lab_command(&["net"], &["w2", "--clear"]).expect(0);
 }
 
 fn a_rejected_port_is_no_blocked_one(network: &Network<'_>) {
