@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::output::Format;
+use crate::output::terminal::Terminal;
 
 /// Flags of every command.
 #[derive(Debug, Clone, clap::Args)]
@@ -11,7 +12,7 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "FILE", default_value = "garboard.yaml")]
     pub inventory: PathBuf,
     /// Work only on these hosts; the others are only read, where a signal is needed from them
-    #[arg(long, global = true, value_name = "HOST,…", value_delimiter = ',')]
+    #[arg(long, global = true, value_name = "HOST,...", value_delimiter = ',')]
     pub limit: Vec<String>,
     /// How to show things; `json` is the stable interface
     #[arg(long, global = true, value_enum, default_value_t)]
@@ -19,6 +20,9 @@ pub struct Global {
     /// Say more; twice for the log
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// No colours, also on a terminal; `NO_COLOR` in the environment says the same
+    #[arg(long = "no-color", global = true)]
+    pub no_colour: bool,
     /// Where the laptop keeps what it knows of clusters [default: `$XDG_STATE_HOME/garboard`]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
@@ -28,4 +32,11 @@ pub struct Global {
     /// Take every question as answered with yes
     #[arg(short, long, global = true)]
     pub yes: bool,
+}
+
+impl Global {
+    /// What can be shown on standard error.
+    pub fn terminal(&self) -> Terminal {
+        Terminal::of_standard_error(self.no_colour)
+    }
 }

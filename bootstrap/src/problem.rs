@@ -1,9 +1,10 @@
 //! What went wrong, for whom, and what to do: the one error type every command ends with.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Exit codes; see the table in `docs/exit-codes.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// Done, or already converged.
@@ -27,7 +28,7 @@ impl From<Exit> for std::process::ExitCode {
 }
 
 /// One failure, told completely.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// What the command's exit code becomes; of several problems the highest wins.
     pub exit: Exit,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One difference between what is and what should be. Empty before: it is not there now; empty after: it goes away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// What differs: a path, a unit, a sysctl key, an image reference…
     pub subject: String,
@@ -29,6 +30,7 @@ impl Change {
 
 /// The property that differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// Whether it is there, and as what (`file`, `directory`, `link`, `absent`).

@@ -14,8 +14,9 @@ pub(crate) const UPSTREAM: &[&str] = &["ca-certificates", "gcc", "libc6-dev", "l
 /// For throw-away hosts.
 pub(crate) const LAB: &[&str] =
     &["iproute2", "iptables", "mmdebstrap", "nftables", "openssh-client", "systemd-container", "util-linux"];
-/// For the tests that have no other list: they talk to an sshd of their own on loopback.
-pub(crate) const TEST: &[&str] = &["openssh-server"];
+/// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
+/// browser, and have man pages and completions judged by the programs that use them.
+pub(crate) const TEST: &[&str] = &["bash", "chromium", "mandoc", "openssh-server"];
 
 /// For benchmarks: GNU time, which tells the memory of a whole process.
 pub(crate) const BENCH: &[&str] = &["time"];

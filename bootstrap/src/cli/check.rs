@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::check::{Row, Verdict, refusals};
 use crate::invocation::Global;
-use crate::output::{Format, print, text};
+use crate::output::{Format, text};
 use crate::problem::{Ended, Exit};
 use crate::run::{Run, Ways};
 
@@ -21,8 +21,8 @@ async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
     let mut rows = run.rows(&reached);
     rows.extend(run.mesh(&reached, Ways::All).await?);
     match global.output {
-        Format::Human => print(&human(&rows)),
-        Format::Json => print(&format!("{}\n", json!({ "rows": rows }))),
+        Format::Human => run.print(&human(&rows)),
+        Format::Json => run.print_json(&json!({ "rows": rows })),
     }
     let refused = refusals(&rows);
     let ended = run.end(reached, 0).await;
@@ -41,11 +41,11 @@ fn human(rows: &[Row]) -> String {
             Verdict::Blocking => "BLOCKS ",
         };
         let line =
-            format!("{:hosts$}  {verdict}  {:checks$}  {}", row.host, row.check, text::harmless(&row.text));
+            format!("{:hosts$}  {verdict}  {:checks$}  {}", row.host, row.check, text::one_line(&row.text));
         out.push_str(line.trim_end());
         out.push('\n');
         if let (Some(help), true) = (&row.help, row.verdict != Verdict::Fine) {
-            let _ = writeln!(out, "{:hosts$}           {:checks$}  help: {}", "", "", text::harmless(help));
+            let _ = writeln!(out, "{:hosts$}           {:checks$}  help: {}", "", "", text::one_line(help));
         }
     }
     out

@@ -9,7 +9,7 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::invocation::Global;
 use crate::output::{Format, text};
@@ -45,8 +45,9 @@ enum Command {
 
 /// Runs the command line and gives the process's exit code.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    install_log(cli.global.verbose);
+    let cli = parse();
+    let terminal = cli.global.terminal();
+    install_log(cli.global.verbose, terminal.paint.colour);
     // The one cryptography library of the process; a second call only says that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Command::Lab(lab) = cli.command {
@@ -73,17 +74,24 @@ pub fn run() -> ExitCode {
     match ended {
         Ok(exit) | Err(Ended::Said(exit)) => exit.into(),
         Err(Ended::Problems(problems)) => {
-            let mut exit = problems.exit();
             if global.output == Format::Json {
-                exit = crate::output::json::problems(&problems, exit);
+                crate::output::json::problems(&problems);
             }
             for problem in &problems.0 {
-                complain(&text::problem(problem), exit);
+                complain(&text::problem(problem, terminal.paint), problem.exit);
             }
-            exit.into()
+            problems.exit().into()
         }
         Err(Ended::Inventory(diagnostics)) => complain(&diagnostics, Exit::Usage),
     }
+}
+
+/// Reads the command line. Its help knows no flags yet, so `--no-color` is looked for by hand.
+fn parse() -> Cli {
+    let no_colour = std::env::args_os().any(|argument| argument == "--no-color");
+    let choice = if no_colour { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
+    let matches = Cli::command().color(choice).get_matches();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 fn run_lab(lab: garboard_lab::command::Lab, output: Format) -> ExitCode {
@@ -93,7 +101,7 @@ fn run_lab(lab: garboard_lab::command::Lab, output: Format) -> ExitCode {
     };
     match garboard_lab::command::run(lab, format) {
         Ok(code) => code,
-        Err(error) => complain(&format!("error: {error:#}"), Exit::Failed),
+        Err(error) => complain(&text::harmless(&format!("error: {error:#}")), Exit::Failed),
     }
 }
 
@@ -103,9 +111,14 @@ fn complain(text: &str, exit: Exit) -> ExitCode {
     exit.into()
 }
 
-fn install_log(verbose: u8) {
+fn install_log(verbose: u8, colour: bool) {
     use tracing_subscriber::EnvFilter;
     let default = if verbose >= 2 { "garboard=debug" } else { "garboard=warn" };
     let filter = EnvFilter::try_from_env("GARBOARD_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .without_time()
+        .init();
 }

@@ -1,9 +1,7 @@
 //! `garboard plan`: the real difference, per host and step. It leaves nothing behind.
 
-use serde_json::json;
-
 use crate::invocation::Global;
-use crate::output::{Format, print};
+use crate::output::Format;
 use crate::problem::{Ended, Exit};
 use crate::run::{Run, Writing, difference};
 
@@ -30,8 +28,8 @@ async fn work(run: &Run, global: &Global, command: &Plan) -> Result<u64, Ended> 
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let pending = plan.difference.pending();
     match global.output {
-        Format::Human => print(&difference::human(&plan.difference, command.diff)),
-        Format::Json => print(&format!("{}\n", json!(difference::document(&plan.difference)))),
+        Format::Human => run.print(&difference::human(&plan.difference, command.diff)),
+        Format::Json => run.print_json(&difference::document(&plan.difference)),
     }
     run.end(reached, 0).await?;
     if pending == 0 { Ok(0) } else { Err(Ended::Said(Exit::Pending)) }

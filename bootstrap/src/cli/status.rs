@@ -1,9 +1,7 @@
 //! `garboard status`: what is, and where it differs from the inventory. It leaves nothing behind.
 
-use serde_json::json;
-
 use crate::invocation::Global;
-use crate::output::{Format, print};
+use crate::output::Format;
 use crate::problem::{Ended, Exit};
 use crate::run::status::Status;
 use crate::run::{Run, Writing};
@@ -22,8 +20,8 @@ async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let status = Status::of(run, &reached, &membership, &plan).await?;
     match global.output {
-        Format::Human => print(&status.human()),
-        Format::Json => print(&format!("{}\n", json!(status))),
+        Format::Human => run.print(&status.human()),
+        Format::Json => run.print_json(&status),
     }
     run.end(reached, 0).await
 }

@@ -1,12 +1,14 @@
-//! Every event of a run. This is the stable interface of `--output json`: fields are added, never renamed.
+//! Every event of a run. This is the stable interface of `--output json`: fields and kinds are added, never renamed.
+//! `docs/events.md` tells it to those who read events; a test keeps the two equal.
 
 use garboard_protocol::Change;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::problem::{Exit, Problem};
 
 /// An event. `host` is a host's name, or `cluster` for what the laptop does through the Kubernetes API.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A command begins.
@@ -25,6 +27,13 @@ pub enum Event {
         /// One line.
         text: String,
     },
+    /// A host is called.
+    HostConnecting {
+        /// The host.
+        host: String,
+        /// Where it is called, as the inventory says.
+        address: String,
+    },
     /// A host answered, its agent is at work.
     HostConnected {
         /// The host.
@@ -33,6 +42,15 @@ pub enum Event {
         agent_sent: bool,
         /// Since the run began.
         milliseconds: u64,
+    },
+    /// What there is to do on a host is known, and work on it begins.
+    HostPlanned {
+        /// The host.
+        host: String,
+        /// All its steps.
+        steps: u64,
+        /// Steps that differ, or that cannot be told yet.
+        pending: u64,
     },
     /// Files come from upstream into the store.
     Fetching {
@@ -51,6 +69,15 @@ pub enum Event {
         done: u64,
         /// Bytes in all.
         total: u64,
+    },
+    /// A step cannot begin before others give these signals.
+    StepWaiting {
+        /// The host.
+        host: String,
+        /// `PLAYBOOK/NUMBER`.
+        step: String,
+        /// Those that are still missing.
+        signals: Vec<String>,
     },
     /// A step begins.
     StepStarted {
@@ -105,5 +132,39 @@ pub enum Event {
         milliseconds: u64,
         /// How it ended.
         exit: Exit,
+        /// The run's report, a JSON document; left out where it could not be written.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<String>,
+        /// The same report as a page for a browser.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        page: Option<String>,
     },
+}
+
+impl Event {
+    /// The host it is about.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::HostConnecting { host, .. }
+            | Self::HostConnected { host, .. }
+            | Self::HostPlanned { host, .. }
+            | Self::Sending { host, .. }
+            | Self::StepWaiting { host, .. }
+            | Self::StepStarted { host, .. }
+            | Self::StepProgress { host, .. }
+            | Self::StepFinished { host, .. }
+            | Self::HostFinished { host, .. } => Some(host),
+            Self::Failed { problem } => problem.host.as_deref(),
+            Self::RunStarted { .. }
+            | Self::Note { .. }
+            | Self::Fetching { .. }
+            | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
+/// The JSON Schema (draft 2020-12) of one line of `--output json`.
+pub fn schema() -> serde_json::Value {
+    let settings = schemars::generate::SchemaSettings::draft2020_12();
+    settings.into_generator().into_root_schema_for::<Event>().to_value()
 }

@@ -1,67 +1,83 @@
-//! For a person: a line a host that says what it does on a terminal, plain lines otherwise. All of it on standard error.
+//! For a person: lines that stay, and on a terminal a moving line a host below them. All of it on standard error.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::ProgressDrawTarget;
 
+use super::activity::Activities;
+use super::paint::{Ink, Mark, Paint};
+use super::progress::Progress;
+use super::terminal::Terminal;
 use super::{Event, Listener, text};
+use crate::problem::{Exit, Problem};
 
-/// Lines that stay, and on a terminal one moving line a host below them.
+/// What the line of fetching from upstream is called.
+const UPSTREAM: &str = "upstream";
+/// What the line of the cluster's own steps is called.
+const CLUSTER: &str = "cluster";
+/// How much time passes between two plain lines about one transfer.
+const PLAIN_TRANSFER_PAUSE: Duration = Duration::from_secs(5);
+
+/// Shows events.
 pub struct Human {
     verbose: bool,
-    moving: Option<MultiProgress>,
+    paint: Paint,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
-    bars: BTreeMap<String, ProgressBar>,
-    doing: BTreeMap<String, String>,
+    way: Way,
+    /// Of the widest host name.
     width: usize,
-    sent: BTreeMap<String, (u64, Instant)>,
+    activities: Activities,
+    transfers: BTreeMap<String, Instant>,
+    /// Where something failed, for the last line; and on which hosts.
+    failed: Vec<String>,
+    failed_hosts: BTreeSet<String>,
+    hosts: usize,
 }
 
-/// How much of a transfer passes between two plain lines.
-const PLAIN_TRANSFER_PAUSE: Duration = Duration::from_secs(5);
+enum Way {
+    /// Lines that stay, one after the other.
+    Plain(Box<dyn Write + Send>),
+    /// On a terminal.
+    Moving(Progress),
+}
 
 impl Human {
     /// On standard error; `verbose` also tells of steps that found nothing to do.
-    pub fn new(verbose: bool) -> Self {
-        let moving = std::io::stderr().is_terminal().then(MultiProgress::new);
-        Self { verbose, moving, state: Mutex::default() }
-    }
-
-    fn line(&self, line: &str) {
-        if let Some(moving) = &self.moving {
-            let _ = moving.println(line);
+    pub fn new(verbose: bool, terminal: Terminal) -> Self {
+        if terminal.moving {
+            Self::on_terminal(verbose, terminal.paint, ProgressDrawTarget::stderr())
         } else {
-            let _ = writeln!(std::io::stderr().lock(), "{line}");
+            Self::plain(verbose, terminal.paint, std::io::stderr())
         }
     }
 
-    fn move_line(&self, state: &mut State, host: &str, message: String) {
-        let Some(moving) = &self.moving else { return };
-        let width = state.width;
-        let bar = state.bars.entry(host.to_owned()).or_insert_with(|| {
-            let bar = moving.add(ProgressBar::new_spinner());
-            let template = format!("{{prefix:{width}}} {{spinner}} {{elapsed:>4}} {{wide_msg}}");
-            bar.set_style(
-                ProgressStyle::with_template(&template)
-                    .unwrap_or_else(|_| ProgressStyle::default_spinner())
-                    .tick_chars("-\\|/ "),
-            );
-            bar.set_prefix(host.to_owned());
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        bar.set_message(message);
+    /// Plain lines to `target`.
+    pub fn plain(verbose: bool, paint: Paint, target: impl Write + Send + 'static) -> Self {
+        Self::on(verbose, paint, Way::Plain(Box::new(target)))
     }
 
-    fn host_line(state: &State, host: &str, rest: &str) -> String {
-        format!("{host:width$}  {rest}", width = state.width)
+    /// Lines that stay and lines that move.
+    pub fn on_terminal(verbose: bool, paint: Paint, target: ProgressDrawTarget) -> Self {
+        Self::on(verbose, paint, Way::Moving(Progress::new(target, paint)))
+    }
+
+    fn on(verbose: bool, paint: Paint, way: Way) -> Self {
+        let state = State {
+            way,
+            width: 0,
+            activities: Activities::default(),
+            transfers: BTreeMap::new(),
+            failed: Vec::new(),
+            failed_hosts: BTreeSet::new(),
+            hosts: 0,
+        };
+        Self { verbose, paint, state: Mutex::new(state) }
     }
 }
 
@@ -69,93 +85,175 @@ impl Listener for Human {
     fn event(&self, event: &Event) {
         let Ok(mut state) = self.state.lock() else { return };
         let state = &mut *state;
+        if let Some(line) = self.line(state, event) {
+            state.say(&line);
+        }
+        if let Event::RunStarted { hosts, .. } = event {
+            state.begin(hosts);
+        }
+        let anew = state.activities.take(event);
         match event {
-            Event::RunStarted { cluster, hosts, command, .. } => {
-                state.width = hosts.iter().map(String::len).max().unwrap_or(0).max("cluster".len());
-                if self.verbose {
-                    self.line(&format!("garboard {command}: cluster {cluster}, {} hosts", hosts.len()));
-                }
-            }
-            Event::Note { text } => self.line(&text::harmless(text)),
-            Event::HostConnected { host, agent_sent, milliseconds } => {
-                let how = if *agent_sent { "connected, agent sent" } else { "connected" };
-                if self.verbose {
-                    self.line(&Self::host_line(
-                        state,
-                        host,
-                        &format!("{how} ({})", text::duration(*milliseconds)),
-                    ));
-                }
-                self.move_line(state, host, how.to_owned());
-            }
             Event::Fetching { name, done, total } => {
-                let message = if *total == 0 {
-                    format!("fetching {name} {}", text::bytes(*done))
-                } else {
-                    format!("fetching {name} {} of {}", text::bytes(*done), text::bytes(*total))
-                };
-                self.transfer(state, "upstream", &message, *done, *total);
+                let message = fetching(name, *done, *total);
+                let is_done = done == total && *total > 0;
+                state.transfer(UPSTREAM, self.paint, message, is_done);
             }
             Event::Sending { host, done, total } => {
-                let doing = state.doing.get(host).cloned().unwrap_or_default();
-                let message = format!("{doing} [sent {} of {}]", text::bytes(*done), text::bytes(*total));
-                self.transfer(state, host, message.trim(), *done, *total);
+                let message = format!("sent {} of {}", text::bytes(*done), text::bytes(*total));
+                state.transfer(host, self.paint, message, done == total);
             }
-            Event::StepStarted { host, doing, .. } => {
-                state.doing.insert(host.clone(), text::harmless(doing));
-                self.move_line(state, host, text::harmless(doing));
-                if self.moving.is_none() && self.verbose {
-                    self.line(&Self::host_line(state, host, &format!("… {}", text::harmless(doing))));
+            _ => {}
+        }
+        let Way::Moving(progress) = &mut state.way else { return };
+        match event {
+            Event::HostFinished { host, .. } => progress.remove(host),
+            Event::Failed { problem } => problem.host.iter().for_each(|host| progress.remove(host)),
+            Event::RunFinished { .. } => progress.clear(),
+            _ => {
+                if let Some(host) = event.host() {
+                    progress.show(host, state.activities.line(host), anew);
                 }
             }
-            Event::StepProgress { host, text, .. } => {
-                let text = text::harmless(text);
-                self.move_line(state, host, text.clone());
-                if self.moving.is_none() && self.verbose {
-                    self.line(&Self::host_line(state, host, &format!("    {text}")));
-                }
-            }
-            Event::StepFinished { host, step, changes, milliseconds } => {
-                let doing = state.doing.remove(host).unwrap_or_else(|| step.clone());
-                if !changes.is_empty() || self.verbose {
-                    let mark = if changes.is_empty() { "=" } else { "+" };
-                    let line = format!("{mark} {doing} ({step}, {})", text::duration(*milliseconds));
-                    self.line(&Self::host_line(state, host, &line));
-                }
-            }
-            Event::Failed { problem } => self.line(&text::problem(problem)),
-            Event::HostFinished { host, .. } => {
-                if let Some(bar) = state.bars.remove(host) {
-                    bar.finish_and_clear();
-                }
-            }
-            Event::RunFinished { .. } => {
-                for (_, bar) in std::mem::take(&mut state.bars) {
-                    bar.finish_and_clear();
-                }
-            }
+        }
+    }
+
+    fn rest(&self) {
+        if let Ok(mut state) = self.state.lock()
+            && let Way::Moving(progress) = &mut state.way
+        {
+            progress.clear();
         }
     }
 }
 
 impl Human {
-    /// A transfer: the moving line on a terminal, now and then a plain line elsewhere.
-    fn transfer(&self, state: &mut State, whose: &str, message: &str, done: u64, total: u64) {
-        if self.moving.is_some() {
-            if done == total && whose == "upstream" {
-                if let Some(bar) = state.bars.remove(whose) {
-                    bar.finish_and_clear();
+    /// The line that stays, for an event that matters.
+    fn line(&self, state: &mut State, event: &Event) -> Option<String> {
+        let is_plain = matches!(state.way, Way::Plain(_));
+        let (paint, verbose) = (self.paint, self.verbose);
+        let of = |host: &str, mark: Mark, rest: &str| {
+            let name = paint.ink(Ink::Strong, &format!("{host:width$}", width = state.width));
+            format!("{name}  {} {rest}", paint.mark(mark))
+        };
+        match event {
+            Event::RunStarted { cluster, hosts, command, .. } => verbose.then(|| {
+                text::one_line(&format!("garboard {command}: cluster {cluster}, {} hosts", hosts.len()))
+            }),
+            Event::Note { text } => Some(note(text, paint)),
+            Event::HostConnected { host, agent_sent, milliseconds } => verbose.then(|| {
+                let how = if *agent_sent { "connected, agent sent" } else { "connected" };
+                of(host, Mark::Begins, &format!("{how} ({})", text::duration(*milliseconds)))
+            }),
+            Event::HostPlanned { host, steps, pending } if *pending > 0 && (is_plain || verbose) => {
+                Some(of(host, Mark::Begins, &format!("{pending} of {steps} steps to do")))
+            }
+            Event::StepWaiting { host, step, signals } if is_plain || verbose => {
+                let signals = text::one_line(&signals.join("`, `"));
+                Some(of(host, Mark::Waits, &format!("waits for `{signals}` ({})", text::one_line(step))))
+            }
+            Event::StepStarted { host, doing, .. } if is_plain && verbose => {
+                Some(of(host, Mark::Begins, &paint.ink(Ink::Plain, doing)))
+            }
+            Event::StepProgress { host, text, .. } if is_plain && verbose => {
+                Some(of(host, Mark::Begins, &paint.ink(Ink::Faint, text)))
+            }
+            Event::StepFinished { host, step, changes, milliseconds } => {
+                let mark = if changes.is_empty() { Mark::Unchanged } else { Mark::Changed };
+                let doing = state.activities.doing(host, step);
+                let time = format!("({step}, {})", text::duration(*milliseconds));
+                let line = format!("{doing} {}", paint.ink(Ink::Faint, &time));
+                (!changes.is_empty() || verbose).then(|| of(host, mark, &line))
+            }
+            Event::Failed { problem } => {
+                state.failed.push(place(problem));
+                state.failed_hosts.extend(problem.host.clone());
+                Some(text::problem(problem, paint))
+            }
+            Event::HostFinished { host, changed, steps, .. }
+                if is_plain && (*changed > 0 || verbose) && !state.failed_hosts.contains(host) =>
+            {
+                let mark = if *changed > 0 { Mark::Changed } else { Mark::Unchanged };
+                Some(of(host, mark, &format!("done: {changed} of {steps} steps changed something")))
+            }
+            Event::RunFinished { exit, changes, report, page, .. } => {
+                let mut lines = Vec::new();
+                if *exit == Exit::Failed && !state.failed.is_empty() && state.hosts > 1 {
+                    let places = state.failed.join(", ");
+                    let words = format!("failed: {places}; a second run goes on from there");
+                    lines.push(format!("{} {}", paint.mark(Mark::Failed), paint.ink(Ink::Plain, &words)));
                 }
-            } else {
-                self.move_line(state, whose, message.to_owned());
+                let tells = *changes > 0 || !matches!(exit, Exit::Done | Exit::Pending);
+                if let (Some(path), true) = (page.as_ref().or(report.as_ref()), tells) {
+                    lines.push(text::one_line(&format!("report: {path}")));
+                }
+                (!lines.is_empty()).then(|| lines.join("\n"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    fn begin(&mut self, hosts: &[String]) {
+        self.hosts = hosts.len();
+        self.width = hosts.iter().map(String::len).max().unwrap_or(0).max(UPSTREAM.len());
+        if let Way::Moving(progress) = &mut self.way {
+            let others = [CLUSTER, UPSTREAM].map(str::to_owned);
+            progress.order([hosts, &others].concat(), self.width);
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        match &mut self.way {
+            Way::Moving(progress) => progress.say(line),
+            // Whoever closed standard error does not want to know; the work goes on.
+            Way::Plain(target) => {
+                let _ = writeln!(target, "{line}").and_then(|()| target.flush());
+            }
+        }
+    }
+
+    /// A transfer: upstream's moving line on a terminal (a host's own line tells its transfers), elsewhere now and then a
+    /// plain line.
+    fn transfer(&mut self, whose: &str, paint: Paint, message: String, is_done: bool) {
+        if let Way::Moving(progress) = &mut self.way {
+            if whose == UPSTREAM && is_done {
+                progress.remove(UPSTREAM);
+            } else if whose == UPSTREAM {
+                progress.show(UPSTREAM, message, false);
             }
             return;
         }
         let now = Instant::now();
-        let last = state.sent.entry(whose.to_owned()).or_insert((0, now));
-        if now.duration_since(last.1) >= PLAIN_TRANSFER_PAUSE {
-            *last = (done, now);
-            self.line(&Self::host_line(state, whose, message));
+        let last = self.transfers.entry(whose.to_owned()).or_insert(now);
+        if now.duration_since(*last) >= PLAIN_TRANSFER_PAUSE {
+            *last = now;
+            let name = paint.ink(Ink::Strong, &format!("{whose:width$}", width = self.width));
+            self.say(&format!("{name}  {} {message}", paint.mark(Mark::Begins)));
         }
+    }
+}
+
+fn fetching(name: &str, done: u64, total: u64) -> String {
+    let name = text::one_line(name);
+    match total {
+        0 => format!("fetching {name} {}", text::bytes(done)),
+        _ => format!("fetching {name} {} of {}", text::bytes(done), text::bytes(total)),
+    }
+}
+
+/// A note may have several lines; a warning begins with the word.
+fn note(text: &str, paint: Paint) -> String {
+    match text.strip_prefix("warning:") {
+        Some(rest) => paint.ink(Ink::Warning, "warning:") + &text::harmless(rest),
+        None => text::harmless(text),
+    }
+}
+
+fn place(problem: &Problem) -> String {
+    match (&problem.host, &problem.step) {
+        (Some(host), Some(step)) => format!("{host} at {step}"),
+        (Some(place), None) | (None, Some(place)) => place.clone(),
+        (None, None) => problem.message.clone(),
     }
 }

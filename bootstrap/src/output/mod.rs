@@ -1,10 +1,14 @@
 //! One stream of events, several ways to show it: a progress display on a terminal, plain lines otherwise, JSON lines
 //! for programs; and the report file that every run leaves.
 
+mod activity;
 pub mod event;
 pub mod human;
 pub mod json;
+pub mod paint;
+mod progress;
 pub mod report;
+pub mod terminal;
 pub mod text;
 
 use std::sync::Arc;
@@ -15,6 +19,19 @@ pub use event::Event;
 pub trait Listener: Send + Sync {
     /// Takes one event.
     fn event(&self, event: &Event);
+
+    /// Takes away whatever moves: something else is about to be shown.
+    fn rest(&self) {}
+}
+
+impl<T: Listener + ?Sized> Listener for Arc<T> {
+    fn event(&self, event: &Event) {
+        self.as_ref().event(event);
+    }
+
+    fn rest(&self) {
+        self.as_ref().rest();
+    }
 }
 
 /// Hands every event to each of its listeners.
@@ -36,6 +53,13 @@ impl Events {
         }
     }
 
+    /// Has all listeners come to rest, before a document goes to standard output.
+    pub fn rest(&self) {
+        for listener in self.listeners.iter() {
+            listener.rest();
+        }
+    }
+
     /// Tells a person something that belongs to no host.
     pub fn note(&self, text: impl Into<String>) {
         self.send(&Event::Note { text: text.into() });
@@ -52,7 +76,12 @@ pub enum Format {
     Json,
 }
 
-/// Data for the user, on standard output. A reader that went away is no failure.
+/// A document for a person, on standard output, made harmless: much of it was said by hosts.
+pub fn print_harmless(document: &str) {
+    print(&text::harmless(document));
+}
+
+/// Data for the user, on standard output, as it is. A reader that went away is no failure.
 pub fn print(text: &str) {
     use std::io::Write as _;
     let mut target = std::io::stdout().lock();

@@ -6,12 +6,13 @@ use garboard_playbooks::Ephemeral;
 use tokio::task::JoinSet;
 
 use super::chain::{self, Chain};
-use super::cluster_chain::ClusterChain;
+use super::cluster_chain::{CLUSTER, ClusterChain};
 use super::difference::pending;
 use super::signal::Signals;
 use super::{Plan, Reached, Run, token, transfer};
 use crate::lock::Supply;
 use crate::membership::Membership;
+use crate::output::Event;
 use crate::problem::{Ended, Exit, Problem};
 
 impl Run {
@@ -41,6 +42,13 @@ impl Run {
             // A new cluster gets a new identity; until it is known, an interrupted run must not compare with the old one.
             self.state.forget_cluster().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         }
+        for (host, chain) in &plan.difference.hosts {
+            if self.may_change(host) {
+                self.planned(host, chain.len(), pending(chain));
+            }
+        }
+        let cluster = &plan.difference.cluster;
+        self.planned(CLUSTER, cluster.len(), cluster.iter().filter(|step| step.is_pending()).count());
         let ephemeral = Ephemeral { token: token_for(initialised, &joining)? };
         let (signals, supply) = (Signals::default(), Arc::new(supply));
         let mut chains = JoinSet::new();
@@ -120,6 +128,14 @@ impl Run {
             // Each was shown when it happened.
             Some(exit) => Err(Ended::Said(exit)),
         }
+    }
+
+    fn planned(&self, host: &str, steps: usize, pending: usize) {
+        self.events().send(&Event::HostPlanned {
+            host: host.to_owned(),
+            steps: steps as u64,
+            pending: pending as u64,
+        });
     }
 
     fn summary(&self, changes: u64, hosts: usize) -> String {

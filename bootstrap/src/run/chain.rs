@@ -59,6 +59,14 @@ impl Chain<'_> {
                 rest = behind;
                 continue;
             }
+            let missing = self.signals.missing(&first.waits);
+            if !missing.is_empty() {
+                self.events.send(&Event::StepWaiting {
+                    host: self.host.to_owned(),
+                    step: first.id.to_string(),
+                    signals: missing,
+                });
+            }
             let given = self.signals.wait(&first.waits).await.map_err(|lost| {
                 Problem::new(Exit::Failed, lost.to_string()).host(self.host).step(first.id.to_string())
             })?;

@@ -69,6 +69,9 @@ impl ClusterChain<'_> {
     }
 
     async fn work(&self, plan: &Plan, ended: &mut ClusterEnded) -> Result<(), Problem> {
+        if let Some(first) = plan.rendered.cluster.first() {
+            self.waiting(first.id.to_string(), &[API.to_owned()]);
+        }
         let given = self
             .signals
             .wait(&[API.to_owned()])
@@ -82,6 +85,7 @@ impl ClusterChain<'_> {
         self.identify(&cluster, ca_hash).await?;
         for step in &plan.rendered.cluster {
             let placed = |problem: Problem| problem.host(CLUSTER).step(step.id.to_string());
+            self.waiting(step.id.to_string(), &step.waits);
             self.signals
                 .wait(&step.waits)
                 .await
@@ -100,6 +104,13 @@ impl ClusterChain<'_> {
             cluster.delete_token(id).await.map_err(|error| failed(&error).host(CLUSTER))?;
         }
         Ok(())
+    }
+
+    fn waiting(&self, step: String, names: &[String]) {
+        let signals = self.signals.missing(names);
+        if !signals.is_empty() {
+            self.run.events().send(&Event::StepWaiting { host: CLUSTER.to_owned(), step, signals });
+        }
     }
 
     /// Learns who the cluster is, remembers it, and tells the hosts.

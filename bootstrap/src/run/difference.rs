@@ -80,7 +80,7 @@ pub fn human(difference: &Difference, contents: bool) -> String {
             match observation {
                 Observation::Converged { .. } => {}
                 Observation::Unknown { because } => {
-                    let _ = writeln!(out, "  ? {} ({because})", line(step));
+                    let _ = writeln!(out, "  ? {} ({})", line(step), text::one_line(because));
                 }
                 Observation::Differs { changes } => {
                     let _ = writeln!(out, "  + {}", line(step));
@@ -133,21 +133,21 @@ pub fn document(difference: &Difference) -> serde_json::Value {
 fn line(step: &PlannedStep) -> String {
     let after =
         if step.waits.is_empty() { String::new() } else { format!(", after `{}`", step.waits.join("`, `")) };
-    format!("{} {} {}{after}", step.id, step.step.kind(), text::harmless(&step.step.target()))
+    format!("{} {} {}{after}", step.id, step.step.kind(), text::one_line(&step.step.target()))
 }
 
 fn write_change(out: &mut String, change: &Change, contents: bool) {
     let show = |value: &Option<String>| value.as_deref().map_or("nothing".to_owned(), short);
-    let subject = text::harmless(&change.subject);
+    let subject = text::one_line(&change.subject);
     let field = serde_json::to_value(change.field).ok();
     let field = field.as_ref().and_then(|field| field.as_str()).unwrap_or_default();
-    let _ = writeln!(out, "      {subject} {field}: {} → {}", show(&change.before), show(&change.after));
+    let _ = writeln!(out, "      {subject} {field}: {} -> {}", show(&change.before), show(&change.after));
     if contents && change.field == Field::Content {
         for line in change.before.as_deref().unwrap_or_default().lines() {
-            let _ = writeln!(out, "      - {}", text::harmless(line));
+            let _ = writeln!(out, "      - {}", text::one_line(line));
         }
         for line in change.after.as_deref().unwrap_or_default().lines() {
-            let _ = writeln!(out, "      + {}", text::harmless(line));
+            let _ = writeln!(out, "      + {}", text::one_line(line));
         }
     }
 }
@@ -157,6 +157,6 @@ fn short(value: &str) -> String {
     if value.contains('\n') || value.len() > 80 {
         format!("{} lines, {}", value.lines().count(), text::bytes(value.len() as u64))
     } else {
-        format!("`{}`", text::harmless(value))
+        format!("`{}`", text::one_line(value))
     }
 }

@@ -42,6 +42,7 @@ pub struct Run {
     upstream: Option<String>,
     state: ClusterState,
     handle: Handle,
+    report: Arc<Report>,
     sessions: Arc<Mutex<Vec<Session>>>,
 }
 
@@ -78,16 +79,14 @@ impl Run {
             .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         let id = state.take_run().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         let begun = Instant::now();
-        let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(Report::new(state.report_path(&format!(
-            "{}-{}",
-            jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"),
-            id
-        ))))];
+        let name = format!("{}-{id}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"));
+        let report = Arc::new(Report::new(state.report_path(&name)));
+        let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(Arc::clone(&report))];
         let prints_document = matches!(command, "check" | "plan" | "status" | "kubeconfig");
         match global.output {
             Format::Json if !prints_document => listeners.push(Box::new(Json::new(std::io::stdout()))),
             Format::Json => {}
-            Format::Human => listeners.push(Box::new(Human::new(global.verbose > 0))),
+            Format::Human => listeners.push(Box::new(Human::new(global.verbose > 0, global.terminal()))),
         }
         let handle = Handle { id, owner: owner(), events: Events::new(listeners), begun };
         let run = Self {
@@ -97,6 +96,7 @@ impl Run {
             upstream: global.upstream.clone(),
             state,
             handle,
+            report,
             sessions: Arc::default(),
         };
         run.events().send(&Event::RunStarted {
@@ -111,11 +111,11 @@ impl Run {
 
     /// Says how the run ended. An unfinished run's id is kept, so that the next invocation takes it over.
     pub async fn finish(&self, ended: Result<u64, Ended>) -> Result<Exit, Ended> {
-        let (exit, changes) = match &ended {
-            Ok(changes) => (Exit::Done, *changes),
-            Err(Ended::Said(exit)) => (*exit, 0),
-            Err(Ended::Problems(problems)) => (problems.exit(), 0),
-            Err(Ended::Inventory(_)) => (Exit::Usage, 0),
+        let exit = match &ended {
+            Ok(_) => Exit::Done,
+            Err(Ended::Said(exit)) => *exit,
+            Err(Ended::Problems(problems)) => problems.exit(),
+            Err(Ended::Inventory(_)) => Exit::Usage,
         };
         if let Err(Ended::Problems(problems)) = &ended {
             for problem in &problems.0 {
@@ -128,11 +128,9 @@ impl Run {
         {
             tracing::warn!("the run's end could not be noted: {error}");
         }
-        self.events().send(&Event::RunFinished {
-            changes,
-            milliseconds: self.handle.elapsed_milliseconds(),
-            exit,
-        });
+        // A run that failed has changed what its steps say.
+        let changes = ended.as_ref().map_or_else(|_| self.report.changes(), |changes| *changes);
+        self.events().send(&self.report.finish(changes, self.handle.elapsed_milliseconds(), exit));
         match ended {
             Ok(_) => Ok(exit),
             // All of it was shown as an event.
@@ -154,6 +152,17 @@ impl Run {
             .filter(|host| self.may_change(&host.name))
             .map(|host| host.name.clone())
             .collect()
+    }
+
+    /// Prints a document for a person on standard output, where nothing moves meanwhile.
+    pub fn print(&self, document: &str) {
+        self.events().rest();
+        crate::output::print_harmless(document);
+    }
+
+    /// Prints a document for a program.
+    pub fn print_json(&self, document: &impl serde::Serialize) {
+        crate::output::json::print(document);
     }
 
     /// Tells a person something.

@@ -151,8 +151,8 @@ impl Run {
             for Leftover { kind, subject, detail } in list {
                 self.note(&format!(
                     "{host}: {what}: {kind} {}: {}",
-                    text::harmless(subject),
-                    text::harmless(detail)
+                    text::one_line(subject),
+                    text::one_line(detail)
                 ));
             }
         }

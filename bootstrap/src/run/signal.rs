@@ -97,6 +97,12 @@ impl Signals {
         }
     }
 
+    /// Those of `names` that were not given yet.
+    pub(super) fn missing(&self, names: &[String]) -> Vec<String> {
+        let given = self.sender.borrow();
+        names.iter().filter(|name| !given.signals.contains_key(*name)).cloned().collect()
+    }
+
     /// Returns once all of `names` were given, or one of them is lost.
     pub(super) async fn wait(&self, names: &[String]) -> Result<Given, Lost> {
         let mut receiver = self.sender.subscribe();

@@ -93,7 +93,7 @@ impl Status {
                 host.name.clone(),
                 host.address.clone(),
                 host.role.to_owned(),
-                crate::output::text::harmless(&node),
+                crate::output::text::one_line(&node),
                 kubelet,
                 differs,
             ]);

@@ -22,7 +22,7 @@ impl Run {
         let is_news = |row: &&Row| row.verdict == Verdict::Warning;
         for row in rows.iter().filter(is_news).filter(|row| !is_ours(row)).chain(mesh.iter().filter(is_news))
         {
-            self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::harmless(&row.text)));
+            self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::one_line(&row.text)));
         }
         rows.extend(mesh);
         none_of(refusals(&rows)).map_err(Ended::from)
