@@ -21,6 +21,7 @@ mod parse;
 mod plan;
 mod playbook;
 mod render;
+mod schema;
 mod shipped;
 mod template;
 mod yaml;
@@ -31,6 +32,7 @@ pub use late::{Ephemeral, Late, LateError, Signals};
 pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered};
 pub use playbook::{Playbook, Selector};
 pub use render::{Inputs, RenderError, node_address};
+pub use schema::schema;
 pub use shipped::shipped;
 
 /// The signal nobody gives but the tool itself, once the cluster client has reached the API. Outputs: `ca_hash`, `uid`

@@ -2,9 +2,11 @@
 
 mod bench;
 mod demo;
+mod man;
 mod packages;
 mod product;
 mod program;
+mod schema;
 mod stopwatch;
 mod test;
 mod upstream;
@@ -25,6 +27,8 @@ struct Xtask {
 enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Man(man::Man),
+    Schema(schema::Schema),
     Test(test::Test),
     Upstream(upstream::Upstream),
 }
@@ -33,6 +37,8 @@ fn main() -> anyhow::Result<ExitCode> {
     match Xtask::parse().command {
         Command::Bench(bench) => bench::run(&bench),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Man(man) => man::run(&man),
+        Command::Schema(schema) => schema::run(&schema),
         Command::Test(test) => test::run(&test),
         Command::Upstream(upstream) => upstream::run(&upstream),
     }

@@ -16,7 +16,7 @@ pub(crate) const LAB: &[&str] =
     &["iproute2", "iptables", "mmdebstrap", "nftables", "openssh-client", "systemd-container", "util-linux"];
 /// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
 /// browser, and have man pages and completions judged by the programs that use them.
-pub(crate) const TEST: &[&str] = &["bash", "chromium", "mandoc", "openssh-server"];
+pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server"];
 
 /// For benchmarks: GNU time, which tells the memory of a whole process.
 pub(crate) const BENCH: &[&str] = &["time"];

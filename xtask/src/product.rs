@@ -15,8 +15,7 @@ impl Product {
     pub(crate) fn build() -> anyhow::Result<Self> {
         let root = root();
         program::run(cargo().current_dir(&root).args(["build", "--release", "--package", "garboard"]))?;
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let path = target.join("release/garboard");
+        let path = target().join("release/garboard");
         anyhow::ensure!(path.is_file(), "the build left no `{}`", path.display());
         Ok(Self { path })
     }
@@ -50,6 +49,11 @@ pub(crate) fn mirror_arguments(source: &upstream::Source) -> Vec<String> {
 /// The cargo that runs us.
 pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Cargo's target folder.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
 }
 
 /// The workspace's folder.

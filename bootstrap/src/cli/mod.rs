@@ -1,9 +1,12 @@
 //! The command line: one file a command, each a table of contents of what the command does.
 
 mod check;
+mod completions;
 mod kubeconfig;
+mod man;
 mod plan;
 mod reset;
+mod schema;
 mod status;
 mod up;
 
@@ -13,11 +16,16 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::invocation::Global;
 use crate::output::{Format, text};
-use crate::problem::{Ended, Exit};
+use crate::problem::{Ended, Exit, Problem};
+
+/// `docs/exit-codes.md` in one line.
+const EXIT_CODES: &str = "Exit codes: 0 done or converged; 1 failed, a re-run is safe; 2 wrong usage or an invalid \
+    inventory; 3 refused by preflight, nothing changed; 4 `plan`: changes pending, `reset --verify`: something left; 5 needs a \
+    person, the text says what.";
 
 /// Turns bare machines into a Kubernetes cluster, from one laptop, in one command, and gives them back clean.
 #[derive(Debug, Parser)]
-#[command(name = "garboard", version, max_term_width = 100)]
+#[command(name = "garboard", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -41,36 +49,54 @@ enum Command {
     Kubeconfig(kubeconfig::Kubeconfig),
     /// Throw-away hosts on this machine, to try things on (Linux, as root)
     Lab(garboard_lab::command::Lab),
+    /// Print the JSON Schema of inventories, playbooks or events, for editors and programs
+    Schema(schema::Schema),
+    /// Print what a shell needs to complete this command line
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for every command
+    Man(man::Man),
 }
 
 /// Runs the command line and gives the process's exit code.
 pub fn run() -> ExitCode {
     let cli = parse();
-    let terminal = cli.global.terminal();
-    install_log(cli.global.verbose, terminal.paint.colour);
+    install_log(cli.global.verbose, cli.global.terminal().paint.colour);
     // The one cryptography library of the process; a second call only says that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let Command::Lab(lab) = cli.command {
-        return run_lab(lab, cli.global.output);
-    }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return complain(&format!("error: cannot start: {error}"), Exit::Failed),
+    let ended = match cli.command {
+        Command::Lab(lab) => return run_lab(lab, cli.global.output),
+        Command::Schema(command) => schema::run(&command),
+        Command::Completions(command) => Ok(completions::run(&command, Cli::command())),
+        Command::Man(command) => man::run(&command, Cli::command()),
+        command => on_hosts(command, &cli.global),
     };
-    let global = cli.global;
+    end(ended, &cli.global)
+}
+
+/// Commands that talk to hosts, or may.
+fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| Problem::from_error(Exit::Failed, &error))?;
     let ended = runtime.block_on(async {
-        match cli.command {
-            Command::Check => check::run(&global).await,
-            Command::Plan(command) => plan::run(&global, &command).await,
-            Command::Up => up::run(&global).await,
-            Command::Status => status::run(&global).await,
-            Command::Reset(command) => reset::run(&global, &command).await,
-            Command::Kubeconfig(command) => kubeconfig::run(&global, &command).await,
-            Command::Lab(_) => Ok(Exit::Done),
+        match command {
+            Command::Check => check::run(global).await,
+            Command::Plan(command) => plan::run(global, &command).await,
+            Command::Up => up::run(global).await,
+            Command::Status => status::run(global).await,
+            Command::Reset(command) => reset::run(global, &command).await,
+            Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,
+            Command::Lab(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => {
+                Ok(Exit::Done)
+            }
         }
     });
     // A task that still waits for a dead peer must not hold up the exit.
     runtime.shutdown_background();
+    ended
+}
+
+/// Says what was not said yet.
+fn end(ended: Result<Exit, Ended>, global: &Global) -> ExitCode {
     match ended {
         Ok(exit) | Err(Ended::Said(exit)) => exit.into(),
         Err(Ended::Problems(problems)) => {
@@ -78,7 +104,7 @@ pub fn run() -> ExitCode {
                 crate::output::json::problems(&problems);
             }
             for problem in &problems.0 {
-                complain(&text::problem(problem, terminal.paint), problem.exit);
+                complain(&text::problem(problem, global.terminal().paint), problem.exit);
             }
             problems.exit().into()
         }
