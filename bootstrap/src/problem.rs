@@ -1,5 +1,6 @@
 //! What went wrong, for whom, and what to do: the one error type every command ends with.
 
+use garboard_inventory::{Diagnostic, Diagnostics};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -111,6 +112,20 @@ impl From<Problem> for Problems {
     }
 }
 
+impl From<Diagnostics> for Problems {
+    /// Each with its place before the message, as compilers do it, for programs.
+    fn from(diagnostics: Diagnostics) -> Self {
+        let problem = |one: &Diagnostic| {
+            let message = match one.line {
+                0 => format!("{}: {}", one.file, one.message),
+                line => format!("{}:{line}:{}: {}", one.file, one.column, one.message),
+            };
+            Problem { help: one.help.clone(), ..Problem::new(Exit::Usage, message) }
+        };
+        Self(diagnostics.iter().map(problem).collect())
+    }
+}
+
 /// Joins all problems; an empty list is success.
 pub fn none_of(problems: Vec<Problem>) -> Result<(), Problems> {
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
@@ -123,8 +138,8 @@ pub enum Ended {
     Problems(Problems),
     /// Everything was shown already.
     Said(Exit),
-    /// The inventory or a playbook is invalid: rendered diagnostics.
-    Inventory(String),
+    /// The inventory or a playbook is invalid: what is wrong with it, all at once.
+    Inventory(Diagnostics),
 }
 
 impl<T: Into<Problems>> From<T> for Ended {

@@ -57,6 +57,16 @@ fn every_fault_of_a_file_is_reported_with_its_place_and_nobody_is_called() {
         assert!(said.contains(words), "`{words}` is not in:\n{said}");
     }
     assert!(!trace(folder.path()).exists(), "a connection was made");
+    // A program gets the same, a line each.
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let problems: Vec<serde_json::Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(problems.len() >= 4, "{printed}");
+    assert!(problems.iter().all(|event| event["event"] == "failed" && event["problem"]["exit"] == "usage"));
+    let unknown = problems.iter().find(|event| event.to_string().contains("servce_cidr")).unwrap();
+    let message = unknown["problem"]["message"].as_str().unwrap();
+    assert!(message.contains("garboard.yaml:5:3: "), "{message}");
+    assert!(unknown["problem"]["help"].as_str().unwrap().contains("service_cidr"), "{unknown}");
 }
 
 #[test]

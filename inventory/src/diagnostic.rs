@@ -1,12 +1,11 @@
-//! Diagnostics: what the user sees of a bad inventory.
+//! Diagnostics: what the user sees of an inventory, or of a playbook, that is wrong.
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
-
-use crate::fault::Fault;
 
 /// One violation, at a place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,7 +13,8 @@ use crate::fault::Fault;
 pub struct Diagnostic {
     /// What is wrong: one sentence without a full stop.
     pub message: String,
-    /// The file's name as it was given to [`crate::load`] or [`crate::parse`].
+    /// The file's name as the reader was given it: that of [`crate::load`] or [`crate::parse`], or a path relative to the
+    /// folder of the playbooks.
     pub file: String,
     /// Line, counted from 1; 0 where the file as a whole is meant (it cannot be read).
     pub line: usize,
@@ -24,58 +24,109 @@ pub struct Diagnostic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     #[serde(skip)]
-    span: Option<Range<usize>>,
+    primary: Option<Excerpt>,
     #[serde(skip)]
-    related: Vec<(Range<usize>, String)>,
+    related: Vec<(Excerpt, String)>,
 }
 
-/// All violations of one inventory, in the order of the file; never empty.
+/// A place in a file, with the text that is shown around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excerpt {
+    file: Arc<str>,
+    text: Arc<str>,
+    range: Range<usize>,
+}
+
+impl Excerpt {
+    /// A range of bytes of `text`, cut to its first line: a caret under a whole block helps nobody. Secrets in the text are
+    /// masked already, at the same offsets.
+    pub fn new(file: Arc<str>, text: Arc<str>, range: Range<usize>) -> Self {
+        let start = range.start.min(text.len());
+        let end = range.end.clamp(start, text.len());
+        let range = match text.get(start..end) {
+            Some(part) => start..start + part.find('\n').map_or(part.len(), |at| part[..at].trim_end().len()),
+            None => start..start,
+        };
+        Self { file, text, range }
+    }
+
+    /// Line and column (in characters) of its first byte, both counted from 1.
+    fn position(&self) -> (usize, usize) {
+        let before = self.text.get(..self.range.start).unwrap_or(&self.text);
+        let line_start = before.rfind('\n').map_or(0, |index| index + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    fn snippet<'a>(
+        &'a self,
+        annotations: impl IntoIterator<Item = Annotation<'a>>,
+    ) -> Snippet<'a, Annotation<'a>> {
+        Snippet::source(&*self.text).path(&*self.file).annotations(annotations)
+    }
+
+    fn annotation<'a>(&self, label: &'a str) -> Annotation<'a> {
+        AnnotationKind::Context.span(self.range.clone()).label(label)
+    }
+}
+
+impl Diagnostic {
+    /// A violation at a place; `related` are other places that matter, as in "first given here".
+    pub fn at(
+        place: Excerpt,
+        message: String,
+        help: Option<String>,
+        related: Vec<(Excerpt, String)>,
+    ) -> Self {
+        let (line, column) = place.position();
+        Self {
+            message,
+            file: place.file.as_ref().to_owned(),
+            line,
+            column,
+            help,
+            primary: Some(place),
+            related,
+        }
+    }
+
+    /// A violation of the file as a whole.
+    pub fn of_file(file: &str, message: String, help: Option<String>) -> Self {
+        let (file, related) = (file.to_owned(), Vec::new());
+        Self { message, file, line: 0, column: 0, help, primary: None, related }
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
+        let is_beside =
+            |excerpt: &Excerpt| self.primary.as_ref().is_some_and(|primary| excerpt.file == primary.file);
+        let (beside, elsewhere): (Vec<_>, Vec<_>) =
+            self.related.iter().partition(|(excerpt, _)| is_beside(excerpt));
+        let primary = self.primary.iter().map(|primary| {
+            let here = AnnotationKind::Primary.span(primary.range.clone());
+            let beside = beside.iter().map(|(excerpt, label)| excerpt.annotation(label));
+            primary.snippet(std::iter::once(here).chain(beside))
+        });
+        let elsewhere = elsewhere.iter().map(|(excerpt, label)| excerpt.snippet([excerpt.annotation(label)]));
+        let title = Level::ERROR.primary_title(self.message.as_str());
+        let mut group = title.elements(primary.chain(elsewhere));
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        renderer.render(&[group])
+    }
+}
+
+/// All violations of an inventory, or of the playbooks, in the order of the files; never empty.
 ///
 /// `Display` renders each with its excerpt, caret and help, without colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
-    /// The text excerpts are cut from; secrets written into it are masked.
-    source: String,
 }
 
 impl Diagnostics {
-    /// One diagnostic about the file as a whole.
-    pub(crate) fn of_file(file: &str, message: String, help: Option<String>) -> Self {
-        let diagnostic = Diagnostic {
-            message,
-            file: file.to_owned(),
-            line: 0,
-            column: 0,
-            help,
-            span: None,
-            related: Vec::new(),
-        };
-        Self { list: vec![diagnostic], source: String::new() }
-    }
-
-    /// Puts faults into terms of line and column. `source` has its secrets masked already, at the same offsets.
-    pub(crate) fn new(file: &str, source: String, faults: Vec<Fault>) -> Self {
-        let list = faults
-            .into_iter()
-            .map(|fault| {
-                let (line, column) = position(&source, fault.span.start);
-                Diagnostic {
-                    message: fault.message,
-                    file: file.to_owned(),
-                    line,
-                    column,
-                    help: fault.help,
-                    span: Some(on_one_line(&source, fault.span.range())),
-                    related: fault
-                        .related
-                        .into_iter()
-                        .map(|(span, text)| (on_one_line(&source, span.range()), text))
-                        .collect(),
-                }
-            })
-            .collect();
-        Self { list, source }
+    /// All of these; at least one.
+    pub fn new(list: Vec<Diagnostic>) -> Self {
+        Self { list }
     }
 
     /// The diagnostics one by one.
@@ -93,36 +144,12 @@ impl Diagnostics {
         self.list.is_empty()
     }
 
-    /// The text for a terminal, with or without colour; ends with a line break.
+    /// The text for a terminal, with or without colour; ends with a line break. Control characters, and marks that change
+    /// the direction of text, are replaced.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let mut text = String::new();
-        for (index, diagnostic) in self.list.iter().enumerate() {
-            if index > 0 {
-                text.push('\n');
-            }
-            text.push_str(&self.render_one(diagnostic, &renderer));
-            text.push('\n');
-        }
-        text
-    }
-
-    fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-        let mut group =
-            Level::ERROR.primary_title(diagnostic.message.as_str()).elements(diagnostic.span.iter().map(
-                |span| {
-                    Snippet::source(self.source.as_str())
-                        .path(diagnostic.file.as_str())
-                        .annotation(AnnotationKind::Primary.span(span.clone()))
-                        .annotations(diagnostic.related.iter().map(|(span, text)| {
-                            AnnotationKind::Context.span(span.clone()).label(text.as_str())
-                        }))
-                },
-            ));
-        if let Some(help) = &diagnostic.help {
-            group = group.element(Level::HELP.message(help.as_str()));
-        }
-        renderer.render(&[group])
+        let blocks: Vec<String> = self.list.iter().map(|one| one.render(&renderer) + "\n").collect();
+        blocks.join("\n")
     }
 }
 
@@ -140,24 +167,5 @@ impl<'a> IntoIterator for &'a Diagnostics {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
-    }
-}
-
-/// Line and column (in characters) of a byte, both counted from 1.
-fn position(source: &str, offset: usize) -> (usize, usize) {
-    let before = source.get(..offset).unwrap_or(source);
-    let line_start = before.rfind('\n').map_or(0, |index| index + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
-}
-
-/// The part of a range on its first line: a caret under a whole block helps nobody.
-fn on_one_line(source: &str, range: Range<usize>) -> Range<usize> {
-    let start = range.start.min(source.len());
-    let end = range.end.clamp(start, source.len());
-    match source.get(start..end) {
-        Some(text) => {
-            start..start + text.find('\n').map_or(text.len(), |index| text[..index].trim_end().len())
-        }
-        None => start..start,
     }
 }

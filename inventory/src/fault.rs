@@ -1,5 +1,8 @@
 //! Faults as the readers and rules find them, before they are put into the user's terms of line and column.
 
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Excerpt};
 use crate::span::Span;
 
 /// One violation, by byte range.
@@ -48,8 +51,24 @@ impl Faults {
         }
     }
 
+    /// All of them in terms of line and column, in the order of the file. `source` has its secrets masked already, at the
+    /// same offsets.
+    pub(crate) fn into_diagnostics(self, file: &str, source: &str) -> Diagnostics {
+        let (file, source): (Arc<str>, Arc<str>) = (file.into(), source.into());
+        let excerpt = |span: Span| Excerpt::new(Arc::clone(&file), Arc::clone(&source), span.range());
+        let diagnostic = |fault: Fault| {
+            let related = fault.related.into_iter().map(|(span, text)| (excerpt(span), text));
+            Diagnostic::at(excerpt(fault.span), fault.message, fault.help, related.collect())
+        };
+        Diagnostics::new(self.into_sorted().into_iter().map(diagnostic).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of them, in the order of the file.
-    pub(crate) fn into_sorted(mut self) -> Vec<Fault> {
+    fn into_sorted(mut self) -> Vec<Fault> {
         self.0.sort_by_key(|fault| fault.span);
         self.0
     }

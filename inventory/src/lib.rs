@@ -36,7 +36,7 @@ mod syntax;
 mod yaml;
 
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend};
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
 pub use host::{Host, Role};
 pub use inventory::Inventory;
 pub use load::{load, load_with_home, parse};

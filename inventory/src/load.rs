@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fault::{Fault, Faults};
 use crate::inventory::Inventory;
 use crate::resolve::{Base, resolve};
@@ -32,17 +32,13 @@ pub fn load_with_home(path: &Path, home: Option<&Path>) -> Result<Inventory, Dia
     let bytes = fs_err::read(path).map_err(|error| {
         // fs-err's own text names the path.
         let help = "name another inventory with `--inventory FILE`";
-        Diagnostics::of_file(&name, format!("cannot read the inventory: {error}"), Some(help.to_owned()))
+        of_file(&name, format!("cannot read the inventory: {error}"), Some(help))
     })?;
     let source = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let line = error.as_bytes()[..valid].split(|byte| *byte == b'\n').count();
         let help = "save the file as UTF-8";
-        Diagnostics::of_file(
-            &name,
-            format!("`{name}` is not UTF-8 text (line {line})"),
-            Some(help.to_owned()),
-        )
+        of_file(&name, format!("`{name}` is not UTF-8 text (line {line})"), Some(help))
     })?;
     let folder = path.parent().unwrap_or(Path::new(""));
     check(&name, &source, Some(Base { folder, home }))
@@ -61,16 +57,20 @@ pub fn parse(name: &str, source: &str) -> Result<Inventory, Diagnostics> {
 fn check(name: &str, source: &str, base: Option<Base<'_>>) -> Result<Inventory, Diagnostics> {
     if source.len() > LARGEST {
         let message = format!("`{name}` is larger than an inventory can be (1 MiB)");
-        return Err(Diagnostics::of_file(name, message, None));
+        return Err(of_file(name, message, None));
     }
-    let root =
-        yaml::read(source).map_err(|fault| Diagnostics::new(name, yaml::mask_text(source), vec![fault]))?;
     let mut faults = Faults::default();
+    let root = match yaml::read(source) {
+        Ok(root) => root,
+        Err(fault) => {
+            faults.push(fault);
+            return Err(faults.into_diagnostics(name, &yaml::mask_text(source)));
+        }
+    };
     let inventory = source::Inventory::read(&root, &mut faults).and_then(|source| {
         rules::check(&source, &mut faults);
         resolve(&source, base, &mut faults)
     });
-    let mut faults = faults.into_sorted();
     match inventory {
         Some(inventory) if faults.is_empty() => Ok(inventory),
         _ => {
@@ -79,7 +79,11 @@ fn check(name: &str, source: &str, base: Option<Base<'_>>) -> Result<Inventory, 
                 let start = Span { start: 0, end: 0 };
                 faults.push(Fault::new(start, "the inventory is not complete"));
             }
-            Err(Diagnostics::new(name, yaml::mask_tree(source, &root), faults))
+            Err(faults.into_diagnostics(name, &yaml::mask_tree(source, &root)))
         }
     }
+}
+
+fn of_file(name: &str, message: String, help: Option<&str>) -> Diagnostics {
+    Diagnostics::new(vec![Diagnostic::of_file(name, message, help.map(str::to_owned))])
 }

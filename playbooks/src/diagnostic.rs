@@ -1,135 +1,11 @@
-//! Diagnostics: what the user sees of a playbook that is wrong. They look like those of the inventory.
+//! Faults as the readers and checks find them, before they are put into the user's terms of line and column. What the user
+//! sees then is the same as for an inventory.
 
-use std::fmt;
-use std::ops::Range;
+use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use serde::Serialize;
+use garboard_inventory::{Diagnostic, Diagnostics, Excerpt};
 
 use crate::file::{Files, Span};
-
-/// One violation, at a place in a playbook's file or template.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Diagnostic {
-    /// What is wrong: one sentence without a full stop.
-    pub message: String,
-    /// The file, relative to the folder of the playbooks; for example `flannel/playbook.yaml`.
-    pub file: String,
-    /// Line, counted from 1.
-    pub line: usize,
-    /// Column in characters, counted from 1.
-    pub column: usize,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub help: Option<String>,
-    #[serde(skip)]
-    primary: Excerpt,
-    #[serde(skip)]
-    related: Vec<(Excerpt, String)>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Excerpt {
-    file: String,
-    text: String,
-    range: Range<usize>,
-}
-
-/// All violations found; never empty. `Display` renders each with its excerpt, caret and help, without colour.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnostics {
-    list: Vec<Diagnostic>,
-}
-
-impl Diagnostics {
-    pub(crate) fn new(files: &Files, faults: Faults) -> Self {
-        let mut faults = faults.0;
-        faults.sort_by_key(|fault| fault.span);
-        Self { list: faults.into_iter().map(|fault| diagnostic(files, fault)).collect() }
-    }
-
-    /// The diagnostics one by one, in the order of the files.
-    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.list.iter()
-    }
-
-    /// The text for a terminal, with or without colour; ends with a line break.
-    pub fn render(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-        let blocks: Vec<String> = self.list.iter().map(|one| render_one(one, &renderer) + "\n").collect();
-        blocks.join("\n")
-    }
-}
-
-impl<'a> IntoIterator for &'a Diagnostics {
-    type Item = &'a Diagnostic;
-    type IntoIter = std::slice::Iter<'a, Diagnostic>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl fmt::Display for Diagnostics {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.render(false).trim_end())
-    }
-}
-
-impl std::error::Error for Diagnostics {}
-
-fn render_one(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-    let primary = &diagnostic.primary;
-    let (beside, elsewhere): (Vec<_>, Vec<_>) =
-        diagnostic.related.iter().partition(|(excerpt, _)| excerpt.file == primary.file);
-    let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(
-        Snippet::source(primary.text.as_str())
-            .path(primary.file.as_str())
-            .annotation(AnnotationKind::Primary.span(primary.range.clone()))
-            .annotations(beside.iter().map(|(excerpt, label)| {
-                AnnotationKind::Context.span(excerpt.range.clone()).label(label.as_str())
-            })),
-    );
-    for (excerpt, label) in elsewhere {
-        group = group.element(
-            Snippet::source(excerpt.text.as_str())
-                .path(excerpt.file.as_str())
-                .annotation(AnnotationKind::Context.span(excerpt.range.clone()).label(label.as_str())),
-        );
-    }
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
-    }
-    renderer.render(&[group])
-}
-
-fn diagnostic(files: &Files, fault: Fault) -> Diagnostic {
-    let primary = excerpt(files, fault.span);
-    let before = primary.text.get(..primary.range.start).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |index| index + 1);
-    Diagnostic {
-        message: fault.message,
-        file: primary.file.clone(),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        help: fault.help,
-        related: fault.related.into_iter().map(|(span, label)| (excerpt(files, span), label)).collect(),
-        primary,
-    }
-}
-
-/// The part of a span on its first line: a caret under a whole block helps nobody.
-fn excerpt(files: &Files, span: Span) -> Excerpt {
-    let file = files.get(span.file);
-    let start = span.start.min(file.text.len());
-    let end = span.end.clamp(start, file.text.len());
-    let range = match file.text.get(start..end) {
-        Some(text) => start..start + text.find('\n').map_or(text.len(), |at| text[..at].trim_end().len()),
-        None => start..start,
-    };
-    Excerpt { file: file.path.clone(), text: file.text.clone(), range }
-}
 
 /// One violation as the readers and checks find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,9 +63,23 @@ impl Faults {
         self.0.is_empty()
     }
 
+    /// All of them, in the order of the files.
+    fn into_diagnostics(mut self, files: &Files) -> Diagnostics {
+        self.0.sort_by_key(|fault| fault.span);
+        let excerpt = |span: Span| {
+            let file = files.get(span.file);
+            Excerpt::new(file.path.as_str().into(), Arc::clone(&file.text), span.start..span.end)
+        };
+        let diagnostic = |fault: Fault| {
+            let related = fault.related.into_iter().map(|(span, label)| (excerpt(span), label));
+            Diagnostic::at(excerpt(fault.span), fault.message, fault.help, related.collect())
+        };
+        Diagnostics::new(self.0.into_iter().map(diagnostic).collect())
+    }
+
     /// `value` if nothing is wrong.
     pub(crate) fn or<T>(self, files: &Files, value: T) -> Result<T, Diagnostics> {
-        if self.0.is_empty() { Ok(value) } else { Err(Diagnostics::new(files, self)) }
+        if self.0.is_empty() { Ok(value) } else { Err(self.into_diagnostics(files)) }
     }
 }
 

@@ -1,11 +1,13 @@
 //! The files of a site, and places in them.
 
+use std::sync::Arc;
+
 /// A file of a playbook as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SourceFile {
     /// Relative to the folder of the playbooks.
     pub(crate) path: String,
-    pub(crate) text: String,
+    pub(crate) text: Arc<str>,
 }
 
 /// All files of a site.
@@ -15,7 +17,7 @@ pub(crate) struct Files(Vec<SourceFile>);
 impl Files {
     /// Adds one and gives its number.
     pub(crate) fn add(&mut self, path: &str, text: &str) -> usize {
-        self.0.push(SourceFile { path: path.to_owned(), text: text.to_owned() });
+        self.0.push(SourceFile { path: path.to_owned(), text: text.into() });
         self.0.len() - 1
     }
 

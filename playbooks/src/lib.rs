@@ -27,7 +27,7 @@ mod template;
 mod yaml;
 
 pub use artifact::{Artifacts, FILES, IMAGES};
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use garboard_inventory::{Diagnostic, Diagnostics};
 pub use late::{Ephemeral, Late, LateError, Signals};
 pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered};
 pub use playbook::{Playbook, Selector};

@@ -25,8 +25,14 @@ fn every_wrong_site_is_refused_with_exactly_these_diagnostics() {
             Err(said) => said,
             Ok(site) => site.check(&inventory).expect_err(&format!("{} was taken", path.display())),
         };
+        let text = said.render(false);
+        let harmful = text.chars().find(|character| {
+            (character.is_control() && *character != '\n')
+                || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        });
+        assert_eq!(harmful, None, "{}: {text:?}", path.display());
         let golden_path = path.with_extension("stderr");
-        if std::panic::catch_unwind(|| golden(&golden_path, &said.render(false))).is_err() {
+        if std::panic::catch_unwind(|| golden(&golden_path, &text)).is_err() {
             differing.push(path);
         }
     }

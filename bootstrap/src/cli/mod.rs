@@ -108,7 +108,12 @@ fn end(ended: Result<Exit, Ended>, global: &Global) -> ExitCode {
             }
             problems.exit().into()
         }
-        Err(Ended::Inventory(diagnostics)) => complain(&diagnostics, Exit::Usage),
+        Err(Ended::Inventory(diagnostics)) => {
+            if global.output == Format::Json {
+                crate::output::json::problems(&diagnostics.clone().into());
+            }
+            complain(diagnostics.render(global.terminal().paint.colour).trim_end(), Exit::Usage)
+        }
     }
 }
 

@@ -64,8 +64,7 @@ impl Handle {
 impl Run {
     /// Reads the inventory, checks the playbooks against it, opens the laptop's memory of the cluster.
     pub fn begin(global: &Global, command: &str) -> Result<Self, Ended> {
-        let inventory = garboard_inventory::load(&global.inventory)
-            .map_err(|diagnostics| Ended::Inventory(diagnostics.to_string()))?;
+        let inventory = garboard_inventory::load(&global.inventory).map_err(Ended::Inventory)?;
         let limit: BTreeSet<String> = global.limit.iter().cloned().collect();
         for name in &limit {
             if !inventory.hosts.iter().any(|host| &host.name == name) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use garboard_playbooks::{Inputs, PlannedStep, Rendered, Site};
+use garboard_playbooks::{Inputs, PlannedStep, RenderError, Rendered, Site};
 use garboard_protocol::{Observation, Owned, QueuedStep, Step, StepId};
 
 use super::difference::Difference;
@@ -99,7 +99,7 @@ impl Run {
             artifacts: &supply.artifacts,
             leader: &membership.leader,
         };
-        let rendered = site()?.render(&inputs).map_err(|error| Ended::Inventory(error.to_string()))?;
+        let rendered = site()?.render(&inputs).map_err(unrendered)?;
         let probes = rendered.hosts.iter().filter_map(|(name, chain)| {
             let session = reached.hosts.get(name)?.session.clone();
             let steps =
@@ -138,5 +138,12 @@ fn fetching(progress: Progress) -> Event {
 }
 
 fn site() -> Result<Site, Ended> {
-    garboard_playbooks::shipped().map_err(|diagnostics| Ended::Inventory(diagnostics.to_string()))
+    garboard_playbooks::shipped().map_err(Ended::Inventory)
+}
+
+fn unrendered(error: RenderError) -> Ended {
+    match error {
+        RenderError::Playbooks(diagnostics) => Ended::Inventory(diagnostics),
+        other => Problem::from_error(Exit::Usage, &other).into(),
+    }
 }

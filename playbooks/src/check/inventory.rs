@@ -6,7 +6,8 @@ use garboard_inventory::{Inventory, Role};
 use garboard_protocol::Secret;
 
 use super::sample;
-use crate::diagnostic::{Diagnostics, Fault, Faults, suggestion};
+use crate::Diagnostics;
+use crate::diagnostic::{Fault, Faults, suggestion};
 use crate::late::{Ephemeral, Signals};
 use crate::playbook::{HostStep, Kind, Selector};
 use crate::render::{Inputs, RenderError, Scene};

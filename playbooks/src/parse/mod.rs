@@ -9,8 +9,9 @@ mod step;
 
 use std::collections::BTreeMap;
 
+use crate::Diagnostics;
 use crate::Site;
-use crate::diagnostic::{Diagnostics, Fault, Faults, suggestion};
+use crate::diagnostic::{Fault, Faults, suggestion};
 use crate::file::{Files, Span, Spanned};
 use crate::template::Compiler;
 use crate::yaml::{Fields, read};

@@ -12,10 +12,11 @@ pub use node_address::of as node_address;
 use garboard_inventory::{Host, Inventory, Role};
 use garboard_protocol::facts::Facts;
 
+use crate::Diagnostics;
 use crate::Site;
 use crate::artifact::Artifacts;
 use crate::check::order;
-use crate::diagnostic::{Diagnostics, Faults};
+use crate::diagnostic::Faults;
 use crate::plan::Rendered;
 use crate::playbook::{Playbook, Selector};
 
