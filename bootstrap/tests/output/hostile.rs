@@ -1,13 +1,11 @@
 //! A host that says what would drive a terminal, reorder a line or be markup.
 
-use std::process::Command;
-
 use garboard::output::paint::Paint;
 use garboard::output::report::{Document, Timed, page};
-use garboard::output::text::is_harmful;
 use garboard::output::{Event, json};
 use serde_json::Value;
 
+use crate::site::Site;
 use crate::{example, lines};
 
 /// The title of the window set, a line of ours faked, text reordered, a script.
@@ -43,7 +41,11 @@ fn spoil(value: &mut Value) {
 
 #[track_caller]
 fn assert_harmless(text: &str) {
-    let harmful = text.chars().find(|character| is_harmful(*character) && *character != '\n');
+    let is_harmful = |character: char| {
+        (character.is_control() && character != '\n')
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let harmful = text.chars().find(|character| is_harmful(*character));
     assert_eq!(harmful, None, "{text:?}");
 }
 
@@ -95,31 +97,9 @@ fn the_page_shows_it_and_holds_no_markup_of_it() {
 /// The whole product: what stands in for the host says it on the way to its login.
 #[test]
 fn what_a_host_says_while_it_is_called_does_not_drive_the_terminal() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    fs_err::write(path("words"), EVIL).unwrap();
-    fs_err::write(path("host.sh"), format!("cat {} >&2\nexit 1\n", path("words").display())).unwrap();
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-        .arg(path("identity"))
-        .status();
-    assert!(made.unwrap().success());
-    let inventory = format!(
-        "cluster: {{ name: here, kubernetes: v1.36.3 }}\nssh: {{ user: root, identity: {}, proxy_command: sh {} }}\n\
-         hosts:\n  cp1: {{ address: 192.0.2.1, role: control_plane }}\n",
-        path("identity").display(),
-        path("host.sh").display(),
-    );
-    fs_err::write(path("garboard.yaml"), inventory).unwrap();
+    let site = Site::new(EVIL);
     for format in ["human", "json"] {
-        let output = Command::new(assert_cmd::cargo::cargo_bin!("garboard"))
-            .args(["up", "--output", format, "--inventory"])
-            .arg(path("garboard.yaml"))
-            .env("HOME", folder.path())
-            .env("XDG_STATE_HOME", path("state"))
-            .env("XDG_CACHE_HOME", path("cache"))
-            .output()
-            .unwrap();
+        let output = site.garboard().args(["up", "--output", format]).output().unwrap();
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert_harmless(&said);

@@ -102,10 +102,34 @@ fn a_moving_line_is_cut_to_the_width_of_the_terminal() {
     );
 }
 
+/// Events up to a moment at which hosts are at work.
+fn amid() -> impl Iterator<Item = Event> {
+    run().take(12)
+}
+
+/// Lines that move have a picture in front of the host.
+fn moving(screen: &str) -> usize {
+    screen.lines().filter(|line| line.starts_with(['-', '\\', '|', '/'])).count()
+}
+
 #[test]
 fn nothing_that_moves_is_left_when_the_run_has_ended() {
-    let screen = on_terminal(200, run());
-    let expected = plain(false, Paint::default(), run());
-    let last = |text: &str| text.lines().last().unwrap().to_owned();
-    assert_eq!(last(&screen), last(&expected), "{screen}");
+    assert!(moving(&on_terminal(70, amid())) >= 2);
+    let screen = on_terminal(70, amid().chain(run().last()));
+    assert_eq!(moving(&screen), 0, "{screen}");
+    assert_eq!(screen.lines().last(), Some("report: /home/ada/reports/now.html"), "{screen}");
+}
+
+#[test]
+fn nothing_moves_while_a_document_goes_to_standard_output() {
+    let terminal = InMemoryTerm::new(30, 70);
+    let human = Human::on_terminal(
+        false,
+        Paint::default(),
+        ProgressDrawTarget::term_like(Box::new(terminal.clone())),
+    );
+    amid().for_each(|event| human.event(&event));
+    assert!(moving(&terminal.contents()) >= 2);
+    human.rest();
+    assert_eq!(moving(&terminal.contents()), 0, "{}", terminal.contents());
 }

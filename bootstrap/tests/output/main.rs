@@ -8,3 +8,5 @@ mod golden;
 mod hostile;
 mod lines;
 mod page;
+mod site;
+mod terminal;

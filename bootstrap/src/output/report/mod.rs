@@ -80,7 +80,7 @@ impl Report {
             Document { version: env!("CARGO_PKG_VERSION").to_owned(), started: self.started, events };
         let folder = self.path.parent().unwrap_or(&self.path);
         fs_err::create_dir_all(folder)?;
-        whole(&self.path, &serde_json::to_vec_pretty(&document)?)?;
+        whole(&self.path, &super::json::document(&document)?)?;
         whole(page_path, page(&document).as_bytes())?;
         forget_oldest(folder)
     }
