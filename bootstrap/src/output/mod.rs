@@ -2,6 +2,7 @@
 //! for programs; and the report file that every run leaves.
 
 mod activity;
+pub mod difference;
 pub mod event;
 pub mod human;
 pub mod json;

@@ -7,6 +7,7 @@ use garboard_playbooks::{PlannedStep, Rendered};
 use garboard_protocol::{Change, Field, Observation, StepId};
 use serde::Serialize;
 
+use crate::output::difference::{Sign, lines};
 use crate::output::text;
 
 /// Everything `up` would do.
@@ -143,11 +144,15 @@ fn write_change(out: &mut String, change: &Change, contents: bool) {
     let field = field.as_ref().and_then(|field| field.as_str()).unwrap_or_default();
     let _ = writeln!(out, "      {subject} {field}: {} -> {}", show(&change.before), show(&change.after));
     if contents && change.field == Field::Content {
-        for line in change.before.as_deref().unwrap_or_default().lines() {
-            let _ = writeln!(out, "      - {}", text::one_line(line));
-        }
-        for line in change.after.as_deref().unwrap_or_default().lines() {
-            let _ = writeln!(out, "      + {}", text::one_line(line));
+        let (before, after) = (change.before.as_deref(), change.after.as_deref());
+        for (sign, line) in lines(before.unwrap_or_default(), after.unwrap_or_default()) {
+            let sign = match sign {
+                Sign::Same => " ",
+                Sign::Removed => "-",
+                Sign::Added => "+",
+                Sign::Gap => "...",
+            };
+            let _ = writeln!(out, "{}", format!("      {sign} {}", text::one_line(&line)).trim_end());
         }
     }
 }
@@ -158,5 +163,21 @@ fn short(value: &str) -> String {
         format!("{} lines, {}", value.lines().count(), text::bytes(value.len() as u64))
     } else {
         format!("`{}`", text::one_line(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use garboard_protocol::{Change, Field};
+
+    #[test]
+    fn a_changed_file_is_shown_by_the_lines_that_differ() {
+        let before = "one\ntwo\nthree\n".to_owned();
+        let after = before.replace("two", "2\u{1b}[2J");
+        let mut out = String::new();
+        let change = Change::new("/etc/x", Field::Content, Some(before), Some(after));
+        super::write_change(&mut out, &change, true);
+        let shown = "      /etc/x content: 3 lines, 14 B -> 3 lines, 16 B\n        one\n      - two\n      + 2\\u{1b}[2J\n        three\n";
+        assert_eq!(out, shown);
     }
 }

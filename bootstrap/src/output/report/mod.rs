@@ -1,6 +1,5 @@
 //! The report of a run, on the laptop: everything that happened, as a JSON document and as a page for a browser.
 
-mod difference;
 mod html;
 mod page;
 mod view;

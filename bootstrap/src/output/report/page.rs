@@ -3,9 +3,9 @@
 use garboard_protocol::{Change, Field};
 
 use super::Document;
-use super::difference::{Sign, lines};
 use super::html::Html;
 use super::view::{Host, State, Step, View};
+use crate::output::difference::{Sign, lines};
 use crate::output::text::{bytes, duration};
 use crate::problem::{Exit, Problem};
 

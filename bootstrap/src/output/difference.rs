@@ -4,9 +4,12 @@ use similar::{ChangeTag, TextDiff};
 
 /// A line of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sign {
+pub enum Sign {
+    /// In both.
     Same,
+    /// Only before.
     Removed,
+    /// Only after.
     Added,
     /// Lines in between are left out.
     Gap,
@@ -16,7 +19,7 @@ pub(super) enum Sign {
 const CONTEXT: usize = 3;
 
 /// The lines that differ, each with some of its neighbours. Line ends are cut off.
-pub(super) fn lines(before: &str, after: &str) -> Vec<(Sign, String)> {
+pub fn lines(before: &str, after: &str) -> Vec<(Sign, String)> {
     let difference = TextDiff::from_lines(before, after);
     let mut lines = Vec::new();
     for (index, group) in difference.grouped_ops(CONTEXT).iter().enumerate() {
