@@ -93,14 +93,19 @@ impl Chain<'_> {
         for (planned, _) in segment {
             queue.push(QueuedStep { id: planned.id.clone(), step: self.complete(planned, given)? });
         }
-        let mut events = self.session.queue(queue).await.map_err(|error| self.broken(&error, segment))?;
+        // The step in flight, or the one that comes next: where a lost connection stops the chain.
+        let mut at = segment.first().map(|(planned, _)| planned.id.clone());
+        let mut events = self.session.queue(queue).await.map_err(|error| self.broken(&error, at.as_ref()))?;
         while let Some(body) = events.next().await {
-            match body.map_err(|error| self.broken(&error, segment))? {
-                Body::Started { id, doing } => self.events.send(&Event::StepStarted {
-                    host: self.host.to_owned(),
-                    step: id.to_string(),
-                    doing,
-                }),
+            match body.map_err(|error| self.broken(&error, at.as_ref()))? {
+                Body::Started { id, doing } => {
+                    self.events.send(&Event::StepStarted {
+                        host: self.host.to_owned(),
+                        step: id.to_string(),
+                        doing,
+                    });
+                    at = Some(id);
+                }
                 Body::Progress { id, text } => self.events.send(&Event::StepProgress {
                     host: self.host.to_owned(),
                     step: id.to_string(),
@@ -108,10 +113,12 @@ impl Chain<'_> {
                 }),
                 Body::Finished { id, changes, outputs, milliseconds } => {
                     self.finished(&id, changes, milliseconds, ended);
-                    let planned = segment.iter().find(|(planned, _)| planned.id == id);
-                    if let Some(signal) = planned.and_then(|(planned, _)| planned.gives.as_ref()) {
+                    let place = segment.iter().position(|(planned, _)| planned.id == id);
+                    let planned = |place: usize| segment.get(place).map(|(planned, _)| planned);
+                    if let Some(signal) = place.and_then(planned).and_then(|step| step.gives.as_ref()) {
                         self.signals.give(signal, outputs);
                     }
+                    at = place.and_then(|place| planned(place + 1)).map(|step| step.id.clone());
                 }
                 Body::Done => return Ok(()),
                 Body::Failed(failure) => {
@@ -140,10 +147,10 @@ impl Chain<'_> {
         });
     }
 
-    fn broken(&self, error: &SessionError, segment: &[(PlannedStep, Observation)]) -> Problem {
+    fn broken(&self, error: &SessionError, at: Option<&StepId>) -> Problem {
         let problem = error.problem(self.host);
-        match segment.first() {
-            Some((step, _)) if problem.step.is_none() => problem.step(step.id.to_string()),
+        match at {
+            Some(step) if problem.step.is_none() => problem.step(step.to_string()),
             _ => problem,
         }
     }

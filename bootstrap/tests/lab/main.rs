@@ -9,6 +9,7 @@
 mod harness;
 
 mod damage;
+mod failures;
 mod growth;
 mod kills;
 mod life;

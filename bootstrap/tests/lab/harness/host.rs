@@ -51,13 +51,18 @@ impl<'a> Host<'a> {
 
     /// Command lines of all processes of the host, those in pods included; arguments separated by blanks.
     pub(crate) fn command_lines(&self) -> Vec<String> {
+        processes()
+            .filter(|process| self.owns(process))
+            .filter_map(|process| command_line(&process))
+            .collect()
+    }
+
+    /// Whether a process of this machine is one of the host's.
+    pub(crate) fn owns(&self, process: &Path) -> bool {
         // Every process of a host is in a cgroup below the host's own, which carries its name.
         let group = format!(":/garboard-{}.{}/", self.lab.name(), self.name);
-        let of_host = |process: &PathBuf| {
-            let groups = fs_err::read_to_string(process.join("cgroup")).unwrap_or_default();
-            groups.lines().any(|line| format!("{line}/").contains(&group))
-        };
-        processes().filter(of_host).filter_map(|process| command_line(&process)).collect()
+        let groups = fs_err::read_to_string(process.join("cgroup")).unwrap_or_default();
+        groups.lines().any(|line| format!("{line}/").contains(&group))
     }
 
     /// Whether one of its processes has a command line that looks so.

@@ -154,7 +154,22 @@ impl TestLab {
 
     /// The same, with an eye on every event.
     pub(crate) fn follow(&self, arguments: &[&str], follow: impl FnMut(&Value, Running)) -> Finished {
+        self.call(self.command(), arguments, follow)
+    }
+
+    /// The same inventory on a laptop that knows nothing of what this one did, used by somebody else.
+    pub(crate) fn of_another_laptop(&self, arguments: &[&str]) -> Finished {
         let mut command = self.command();
+        command.env("XDG_STATE_HOME", self.folder.join("other")).env("USER", "other");
+        self.call(command, arguments, |_, _| {})
+    }
+
+    fn call(
+        &self,
+        mut command: Command,
+        arguments: &[&str],
+        follow: impl FnMut(&Value, Running),
+    ) -> Finished {
         command.arg("--inventory").arg(self.lab.inventory()).args(["--output", "json", "--yes"]);
         if let Some(upstream) = &self.upstream {
             command.args(["--upstream", upstream]);
@@ -272,6 +287,7 @@ fn command(folder: &Path, cache: &Path) -> Command {
         .env("HOME", folder.join("home"))
         .env("XDG_STATE_HOME", folder.join("state"))
         .env("XDG_CACHE_HOME", cache)
+        .env("USER", "somebody")
         .env_remove("KUBECONFIG")
         .env_remove("GARBOARD_UPSTREAM")
         .env_remove("SSH_AUTH_SOCK");
