@@ -73,27 +73,28 @@ impl Run {
                     events: &events,
                 };
                 if idle {
-                    return chain.run(steps).await;
+                    return chain.tell(chain.run(steps).await);
                 }
                 if let Err(error) = session.owns(owned).await {
-                    return chain.lost(&steps, error.problem(&host));
+                    return chain.tell(chain.lost(&steps, error.problem(&host)));
                 }
                 let sending = transfer::send(&host, &session, &supply, blobs, &events);
                 tokio::pin!(sending);
                 let working = chain.run(steps);
                 tokio::pin!(working);
                 // A step whose blob cannot be had waits for ever: the transfer's failure is the chain's.
-                tokio::select! {
+                let ended = tokio::select! {
                     ended = &mut working => ended,
                     Err(problem) = &mut sending => {
                         if let Err(error) = session.cancel().await {
                             tracing::debug!("the queue of {host} was not cancelled: {error}");
                         }
                         let mut ended = working.await;
-                        ended.blame(problem, &events);
+                        ended.blame(problem);
                         ended
                     }
-                }
+                };
+                chain.tell(ended)
             });
         }
         let cluster = ClusterChain {

@@ -39,6 +39,14 @@ impl Chain<'_> {
             self.stop(&steps, &problem);
             ended.problem = Some(problem);
         }
+        ended
+    }
+
+    /// Says how the chain ended: only now is it known which of two failures was the other's cause.
+    pub(super) fn tell(&self, ended: Ended) -> Ended {
+        if let Some(problem) = &ended.problem {
+            self.events.send(&Event::Failed { problem: problem.clone() });
+        }
         self.events.send(&Event::HostFinished {
             host: self.host.to_owned(),
             changed: ended.changed,
@@ -165,7 +173,6 @@ impl Chain<'_> {
         let gives: BTreeSet<String> = steps.iter().filter_map(|(step, _)| step.gives.clone()).collect();
         self.signals.lose(&gives, &format!("{} stopped at {}", self.host, place(problem)));
         self.signals.fail(self.host);
-        self.events.send(&Event::Failed { problem: problem.clone() });
     }
 }
 
@@ -184,10 +191,15 @@ pub(super) fn only_give(host: &str, steps: &[(PlannedStep, Observation)], signal
 }
 
 impl Ended {
-    /// The chain ended because of something beside it.
-    pub(super) fn blame(&mut self, problem: Problem, events: &Events) {
-        events.send(&Event::Failed { problem: problem.clone() });
-        self.problem = Some(problem);
+    /// The chain ended because of something beside it, unless both met the same: then its own words name the step.
+    pub(super) fn blame(&mut self, problem: Problem) {
+        match &self.problem {
+            Some(own) if own.message == problem.message => {}
+            own => {
+                let step = problem.step.clone().or_else(|| own.as_ref()?.step.clone());
+                self.problem = Some(Problem { step, ..problem });
+            }
+        }
     }
 }
 
