@@ -18,6 +18,7 @@ pub mod membership;
 pub mod output;
 pub mod problem;
 pub mod run;
+pub mod secrets;
 pub mod session;
 pub mod ssh;
 pub mod state;

@@ -3,8 +3,6 @@
 use ipnet::Ipv4Net;
 use std::net::Ipv4Addr;
 
-/// The login on the hosts.
-pub(crate) const USER: &str = "root";
 /// The port of sshd.
 pub(crate) const SSH_PORT: u16 = 22;
 

@@ -13,9 +13,8 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`edge`, `addons`, `playbooks`, a host's `zone` and `edge`, `ssh.sudo`), a second control
-//! plane, IPv6, networks other than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this
-//! version".
+//! Keys of later versions (`edge`, `addons`, `playbooks`, a host's `zone` and `edge`), a second control plane,
+//! IPv6, networks other than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
 mod cluster;
 mod defaults;

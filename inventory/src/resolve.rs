@@ -99,25 +99,32 @@ fn resolve_ssh(
 ) -> Option<Ssh> {
     let written = inherit(&own.identity, &common.identity).value_or(Vec::new)?;
     let identity: Vec<_> = written.iter().map(|path| place(&path.value, path.span, base, faults)).collect();
-    let reference = inherit(&own.passphrase, &common.passphrase);
-    let passphrase = match reference {
-        Given::Valid(spanned) => match &spanned.value {
-            SecretReference::File(path) => {
-                let path = place(&path.to_string_lossy(), spanned.span, base, faults)?;
-                Some(SecretReference::File(path))
-            }
-            other => Some(other.clone()),
-        },
-        Given::Absent => None,
-        Given::Faulty => return None,
-    };
+    let passphrase = secret(inherit(&own.passphrase, &common.passphrase), base, faults);
+    let sudo_password = secret(inherit(&own.sudo_password, &common.sudo_password), base, faults);
     Some(Ssh {
-        user: inherit(&own.user, &common.user).value_or(|| defaults::USER.to_owned())?,
-        port: inherit(&own.port, &common.port).value_or(|| defaults::SSH_PORT)?,
+        user: optional(inherit(&own.user, &common.user))?,
+        port: optional(inherit(&own.port, &common.port))?,
         identity: identity.into_iter().collect::<Option<Vec<_>>>()?,
-        passphrase,
+        passphrase: passphrase?,
         proxy_command: optional(inherit(&own.proxy_command, &common.proxy_command))?,
+        sudo_password: sudo_password?,
     })
+}
+
+/// Nothing where the reference is faulty; a file's path is placed.
+#[expect(clippy::option_option, reason = "faulty, absent and given are three things")]
+fn secret(
+    given: &Given<SecretReference>,
+    base: Option<Base<'_>>,
+    faults: &mut Faults,
+) -> Option<Option<SecretReference>> {
+    let Given::Valid(spanned) = given else { return optional(given) };
+    Some(Some(match &spanned.value {
+        SecretReference::File(path) => {
+            SecretReference::File(place(&path.to_string_lossy(), spanned.span, base, faults)?)
+        }
+        other => other.clone(),
+    }))
 }
 
 /// Where a written path leads.

@@ -9,10 +9,10 @@ use crate::secret::SecretReference;
 /// How a host is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ssh {
-    /// The login; `root` unless the inventory says otherwise.
-    pub user: String,
-    /// The port of sshd; 22 unless the inventory says otherwise.
-    pub port: u16,
+    /// The login, where the inventory names one.
+    pub user: Option<String>,
+    /// The port of sshd, where the inventory names one.
+    pub port: Option<u16>,
     /// Private key files in the order to try them. From [`crate::load`]: absolute if the inventory's path was, with
     /// `~` expanded; from [`crate::parse`]: as written. Empty: the SSH agent and the usual files.
     pub identity: Vec<PathBuf>,
@@ -20,4 +20,6 @@ pub struct Ssh {
     pub passphrase: Option<SecretReference>,
     /// A program whose standard input and output lead to sshd; `%h`, `%p`, `%r` still stand in it.
     pub proxy_command: Option<String>,
+    /// The password `sudo` asks the login for.
+    pub sudo_password: Option<SecretReference>,
 }

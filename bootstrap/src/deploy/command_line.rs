@@ -1,6 +1,7 @@
 //! Command lines for the login's shell on a host: the one place that makes them.
 
-/// Gets root before it runs another script; answers in lines that start with `garboard: `.
+/// Gets root before it runs another script; answers in lines that start with `garboard: `. Its first argument is the
+/// prompt that sudo is to show, empty if sudo is not to ask.
 const AS_ROOT: &str = include_str!("as_root.sh");
 
 /// A command line that any login shell reads as exactly these words.
@@ -8,10 +9,11 @@ pub fn command_line<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
-/// A command line that runs `script` (POSIX sh) as root, with these arguments.
-pub(super) fn as_root(script: &str, arguments: &[&str]) -> String {
+/// A command line that runs `script` (POSIX sh) as root, with these arguments. sudo asks with `prompt`; if that is empty,
+/// it does not ask.
+pub(super) fn as_root(prompt: &str, script: &str, arguments: &[&str]) -> String {
     let (as_root, script) = (one_line(AS_ROOT), one_line(script));
-    let words = ["sh", "-c", &as_root, "garboard", &script];
+    let words = ["sh", "-c", &as_root, "garboard", prompt, &script];
     command_line(words.into_iter().chain(arguments.iter().copied()))
 }
 
@@ -56,7 +58,9 @@ mod tests {
 
     #[test]
     fn scripts_hold_nothing_that_other_login_shells_read_differently() {
-        for script in [super::AS_ROOT, include_str!("log_in.sh"), include_str!("push.sh")] {
+        for script in
+            [super::AS_ROOT, include_str!("log_in.sh"), include_str!("pipe.sh"), include_str!("push.sh")]
+        {
             let line = one_line(script);
             for character in ['\n', '!', '\\', '\''] {
                 assert!(!line.contains(character), "{character:?} in {line}");
@@ -67,14 +71,15 @@ mod tests {
 
     #[test]
     fn a_script_run_as_root_gets_its_arguments() {
-        let line = as_root(r#"echo "$0|$1|$2";"#, &["a b", "it's"]);
+        let line = as_root("", r#"echo "$0|$1|$2";"#, &["a b", "it's"]);
         let output = Command::new("sh").arg("-c").arg(&line).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         // The tests of this crate also run without root; then sudo has its say.
         if nix::unistd::Uid::effective().is_root() {
             assert_eq!(text, "root|a b|it's\n");
         } else {
-            assert!(text.starts_with("garboard: sudo-") || text == "sudo|a b|it's\n", "{text}");
+            let refused = text.is_empty() || text == "garboard: sudo-absent\n";
+            assert!(refused || text == "sudo|a b|it's\n", "{text}");
         }
     }
 }

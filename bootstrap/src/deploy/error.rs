@@ -2,7 +2,9 @@
 
 use garboard_protocol::Digest;
 
+use super::sudo::SudoFault;
 use crate::problem::{Exit, Problem};
+use crate::secrets::SecretFault;
 use crate::ssh::SshError;
 
 /// Why no agent runs on a host.
@@ -12,25 +14,27 @@ pub enum DeployError {
     /// From the transport.
     #[error(transparent)]
     Ssh(#[from] SshError),
-    /// The login is not root and there is no sudo.
-    #[error("`{login}` is not root, and `sudo` is not installed there")]
-    SudoAbsent {
+    /// The login is not root, and sudo does not make it root.
+    #[error("{}", fault.text(login))]
+    Sudo {
         /// Who logged in where.
         login: String,
+        /// Why.
+        fault: SudoFault,
     },
-    /// sudo asks for a password.
-    #[error("`sudo` of `{login}` needs a password, which is not in this version")]
-    SudoPassword {
+    /// sudo asks for a password, which cannot be had.
+    #[error("cannot get the password that `sudo` of `{login}` asks for")]
+    SudoSecret {
         /// Who logged in where.
         login: String,
+        /// Why.
+        source: SecretFault,
     },
-    /// sudo refuses for another reason.
-    #[error("`sudo` of `{login}` refuses: {said}")]
-    SudoRefused {
-        /// Who logged in where.
-        login: String,
-        /// sudo's own words.
-        said: String,
+    /// This machine gives no random numbers.
+    #[error("this machine gives no random numbers")]
+    Random {
+        /// Why.
+        source: std::io::Error,
     },
     /// The login's shell did not do what it was told.
     #[error("`{login}` gives no usable shell ({status}){}", after_colon(.said))]
@@ -126,14 +130,13 @@ impl DeployError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Ssh(error) => error.exit(),
-            Self::SudoAbsent { .. }
-            | Self::SudoPassword { .. }
-            | Self::SudoRefused { .. }
-            | Self::Architecture { .. }
-            | Self::Store { .. } => Exit::Refused,
-            Self::Shell { .. } | Self::Damaged { .. } | Self::Vanished { .. } | Self::Stalled { .. } => {
-                Exit::Failed
-            }
+            Self::Sudo { .. } | Self::Architecture { .. } | Self::Store { .. } => Exit::Refused,
+            Self::SudoSecret { .. }
+            | Self::Random { .. }
+            | Self::Shell { .. }
+            | Self::Damaged { .. }
+            | Self::Vanished { .. }
+            | Self::Stalled { .. } => Exit::Failed,
         }
     }
 
@@ -141,17 +144,9 @@ impl DeployError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Ssh(error) => return error.help(),
-            Self::SudoAbsent { .. } => "log in as root (`ssh.user: root`), or install sudo there".to_owned(),
-            Self::SudoPassword { login } => {
-                let user = login.split('@').next().unwrap_or(login);
-                format!(
-                    "let this login use sudo without one: `echo '{user} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{user}` \
-                     as root on the host; or log in as root"
-                )
-            }
-            Self::SudoRefused { .. } => {
-                "see `sudo -l` there: the login must be allowed to run any command as root".to_owned()
-            }
+            Self::Sudo { login, fault } => fault.help(login),
+            Self::SudoSecret { .. } => "correct `ssh.sudo.password` in the inventory, or its source".to_owned(),
+            Self::Random { .. } => return None,
             Self::Shell { .. } => {
                 "give the login a POSIX shell and no forced command, and see what `ssh` shows there".to_owned()
             }

@@ -7,20 +7,27 @@ mod command_line;
 mod error;
 mod push;
 mod reply;
+mod root;
+mod sudo;
 
 use bytes::Bytes;
 use garboard_protocol::Digest;
 
 pub use command_line::command_line;
 pub use error::{DeployError, StoreCause};
+pub use root::SudoPassword;
+pub use sudo::SudoFault;
 
 use crate::ssh::{Connection, Stream};
 use push::NotStored;
+use root::Root;
 
 /// Where agents live on hosts.
 pub const FOLDER: &str = "/var/lib/garboard";
 
 const LOG_IN: &str = include_str!("log_in.sh");
+/// Says that it is there before it becomes the agent: what is sent earlier might be taken for a password.
+const PIPE: &str = include_str!("pipe.sh");
 
 /// An agent program.
 #[derive(Debug, Clone)]
@@ -52,6 +59,8 @@ pub struct Login<'a> {
     pub run: &'a str,
     /// Who: `user@laptop`.
     pub owner: &'a str,
+    /// For a login that is not root.
+    pub sudo: SudoPassword<'a>,
 }
 
 /// An agent at work.
@@ -65,22 +74,48 @@ pub struct Deployed {
     pub machine: String,
     /// Bytes of agent that had to be sent.
     pub pushed: u64,
-    program: Vec<String>,
+    program: Program,
+}
+
+/// How to start an agent once more, beside the one at work.
+#[derive(Debug, Clone)]
+pub struct Program {
+    path: String,
+    root: Root,
+}
+
+impl Program {
+    /// An agent that a login which is root starts by its path.
+    pub fn of_root(path: impl Into<String>) -> Self {
+        Self { path: path.into(), root: Root::Login }
+    }
+
+    /// Starts it with these arguments, as root. What is written to the stream reaches nobody but the agent.
+    pub async fn start(
+        &self,
+        connection: &dyn Connection,
+        arguments: &[&str],
+    ) -> Result<Stream, DeployError> {
+        let words = [&[self.path.as_str()], arguments].concat();
+        if self.root == Root::Login {
+            return Ok(connection.open(&command_line(words)).await?);
+        }
+        let opened = self.root.open(connection, PIPE, &words, "starting the agent once more").await?;
+        match opened.answer.as_deref() {
+            Some("open") => Ok(opened.stream),
+            _ => Err(no_shell(connection, opened.stream).await),
+        }
+    }
 }
 
 impl Deployed {
-    /// An agent that was started by other means. `program` is how to start it again: its path, after `sudo -n` where
-    /// the login is not root.
-    pub fn new(stream: Stream, agent: Digest, machine: impl Into<String>, program: Vec<String>) -> Self {
+    /// An agent that was started by other means.
+    pub fn new(stream: Stream, agent: Digest, machine: impl Into<String>, program: Program) -> Self {
         Self { stream, agent, machine: machine.into(), pushed: 0, program }
     }
 
-    /// A command line that runs this agent with these arguments, as root.
-    pub fn command<'a>(&'a self, arguments: impl IntoIterator<Item = &'a str>) -> String {
-        command_line(self.program.iter().map(String::as_str).chain(arguments))
-    }
-
-    pub(crate) fn program(&self) -> &[String] {
+    /// How to start this agent once more.
+    pub fn program(&self) -> &Program {
         &self.program
     }
 }
@@ -93,19 +128,19 @@ pub async fn deploy(
 ) -> Result<Deployed, DeployError> {
     let (mut pushed, mut damaged) = (0, None);
     loop {
-        let (machine, sudo) = match log_in(connection, login).await? {
-            Answer::Ready { stream, machine, sudo } => {
+        let machine = match log_in(connection, login).await? {
+            Answer::Ready { stream, machine, root } => {
                 let agent = agent_for(login, &machine)?.digest;
                 let path = format!("{}/agent-{}", login.folder, agent.hex());
-                let program = if sudo { vec!["sudo".to_owned(), "-n".to_owned(), path] } else { vec![path] };
+                let program = Program { path, root };
                 return Ok(Deployed { pushed, ..Deployed::new(stream, agent, machine, program) });
             }
-            Answer::Absent { machine, sudo } => (machine, sudo),
+            Answer::Absent { machine } => machine,
         };
-        tracing::debug!(login = connection.login(), machine, sudo, "the agent is not there");
+        tracing::debug!(login = connection.login(), machine, "the agent is not there");
         let agent = agent_for(login, &machine)?;
         let (expected, folder) = (agent.digest, login.folder.to_owned());
-        match (push::push(connection, login.folder, agent, progress).await, &damaged) {
+        match (push::push(connection, login.sudo, login.folder, agent, progress).await, &damaged) {
             // It is not there though it was stored a moment ago.
             (Ok(()), _) if pushed > 0 => return Err(DeployError::Vanished { folder }),
             (Ok(()), _) => pushed = agent.bytes.len() as u64,
@@ -119,35 +154,29 @@ pub async fn deploy(
 }
 
 enum Answer {
-    Ready { stream: Stream, machine: String, sudo: bool },
-    Absent { machine: String, sudo: bool },
+    Ready { stream: Stream, machine: String, root: Root },
+    Absent { machine: String },
 }
 
 async fn log_in(connection: &dyn Connection, login: &Login<'_>) -> Result<Answer, DeployError> {
     let agents: Vec<_> =
         login.agents.iter().map(|agent| format!("{}={}", agent.machine, agent.digest.hex())).collect();
-    let command = command_line::as_root(LOG_IN, &[login.folder, &agents.join(" "), login.run, login.owner]);
-    let mut stream = connection.open(&command).await?;
-    let name = connection.login();
-    let answer = reply::next(&mut stream, name, "logging in").await?;
-    let login = name.to_owned();
-    let answer = answer.unwrap_or_default();
-    let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
-    Err(match (word, rest.split_once(' ')) {
-        ("ready", Some((by, machine))) => {
-            return Ok(Answer::Ready { machine: machine.to_owned(), sudo: by == "sudo", stream });
+    let arguments = [login.folder, &agents.join(" "), login.run, login.owner];
+    let opened = root::open(connection, login.sudo, LOG_IN, &arguments, "logging in").await?;
+    let answer = opened.answer.unwrap_or_default();
+    let root = |by: &str| if by == "sudo" { Root::Sudo(opened.password.clone()) } else { Root::Login };
+    match answer.split(' ').collect::<Vec<_>>().as_slice() {
+        ["ready", by, machine] => {
+            Ok(Answer::Ready { machine: (*machine).to_owned(), root: root(by), stream: opened.stream })
         }
-        ("absent", Some((by, machine))) => {
-            return Ok(Answer::Absent { machine: machine.to_owned(), sudo: by == "sudo" });
-        }
-        ("sudo-absent", _) => DeployError::SudoAbsent { login },
-        ("sudo-refused", _) if rest.contains("password is required") => DeployError::SudoPassword { login },
-        ("sudo-refused", _) => DeployError::SudoRefused { login, said: rest.to_owned() },
-        _ => {
-            let (status, said) = reply::end(stream).await;
-            DeployError::Shell { login, status, said }
-        }
-    })
+        ["absent", _, machine] => Ok(Answer::Absent { machine: (*machine).to_owned() }),
+        _ => Err(no_shell(connection, opened.stream).await),
+    }
+}
+
+async fn no_shell(connection: &dyn Connection, stream: Stream) -> DeployError {
+    let (status, said) = reply::end(stream).await;
+    DeployError::Shell { login: connection.login().to_owned(), status, said }
 }
 
 fn agent_for<'a>(login: &Login<'a>, machine: &str) -> Result<&'a Agent, DeployError> {

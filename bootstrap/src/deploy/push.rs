@@ -3,8 +3,9 @@
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
-use super::command_line::as_root;
-use super::{Agent, DeployError, StoreCause, reply};
+use super::reply::{self, Answers};
+use super::root::{self, SudoPassword};
+use super::{Agent, DeployError, StoreCause};
 use crate::ssh::{Connection, Stream};
 
 const SCRIPT: &str = include_str!("push.sh");
@@ -26,19 +27,23 @@ impl From<DeployError> for NotStored {
 /// Sends the agent; returns once it is on the host under its own name, verified there.
 pub(super) async fn push(
     connection: &dyn Connection,
+    sudo: SudoPassword<'_>,
     folder: &str,
     agent: &Agent,
     progress: &(dyn Fn(u64, u64) + Send + Sync),
 ) -> Result<(), NotStored> {
     let digest = agent.digest.hex();
-    let command = as_root(SCRIPT, &[folder, &digest]);
-    let mut stream = connection.open(&command).await.map_err(DeployError::from)?;
-    let sent = send(&mut stream, connection.login(), &agent.bytes, progress).await;
-    // A script that gives up early closes its input: why is in its answer, not in the failed write.
-    if let Err(error @ DeployError::Stalled { .. }) = sent {
-        return Err(error.into());
+    let doing = "storing the agent";
+    let opened = root::open(connection, sudo, SCRIPT, &[folder, &digest], doing).await?;
+    let (mut stream, mut answer) = (opened.stream, opened.answer);
+    if answer.as_deref() == Some("send") {
+        let sent = send(&mut stream, connection.login(), &agent.bytes, progress).await;
+        // A script that gives up early closes its input: why is in its answer, not in the failed write.
+        if let Err(error @ DeployError::Stalled { .. }) = sent {
+            return Err(error.into());
+        }
+        answer = Answers::new(connection.login(), doing).next(&mut stream).await?;
     }
-    let answer = reply::next(&mut stream, connection.login(), "storing the agent").await?;
     let (status, stderr) = reply::end(stream).await;
     let answer = answer.unwrap_or_default();
     let store = |cause| DeployError::Store { folder: folder.to_owned(), cause };

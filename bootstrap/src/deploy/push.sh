@@ -3,7 +3,7 @@ folder=$1; digest=$2; agent=$folder/agent-$digest;
 fail() { rm -f "$agent.part"; echo "garboard: failed $1"; exit 0; };
 command -v sha256sum >/dev/null || fail sha256sum;
 mkdir -p "$folder" && chmod 700 "$folder" || fail store;
-rm -f "$agent.part" && cat > "$agent.part" || fail store;
+rm -f "$agent.part" && echo "garboard: send" && cat > "$agent.part" || fail store;
 found=$(sha256sum "$agent.part") || fail store;
 [ "${found%% *}" = "$digest" ] || fail "digest ${found%% *}";
 chmod 700 "$agent.part" || fail store;

@@ -31,6 +31,7 @@ pub use reach::Reached;
 use crate::invocation::Global;
 use crate::output::{Event, Events, Format, Listener, human::Human, json::Json, report::Report};
 use crate::problem::{Ended, Exit, Problem};
+use crate::secrets::Secrets;
 use crate::session::Session;
 use crate::state::ClusterState;
 
@@ -52,6 +53,7 @@ pub(crate) struct Handle {
     pub(crate) id: String,
     pub(crate) owner: String,
     pub(crate) events: Events,
+    pub(crate) secrets: Arc<Secrets>,
     begun: Instant,
 }
 
@@ -87,7 +89,13 @@ impl Run {
             Format::Json => {}
             Format::Human => listeners.push(Box::new(Human::new(global.verbose > 0, global.terminal()))),
         }
-        let handle = Handle { id, owner: owner(), events: Events::new(listeners), begun };
+        let handle = Handle {
+            id,
+            owner: owner(),
+            events: Events::new(listeners),
+            secrets: Arc::new(Secrets::of_this_process()),
+            begun,
+        };
         let run = Self {
             inventory,
             inventory_path: global.inventory.clone(),

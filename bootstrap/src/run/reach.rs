@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::Run;
 use crate::check;
-use crate::deploy::Login;
+use crate::deploy::{Login, SudoPassword};
 use crate::output::Event;
 use crate::problem::{Ended, Exit, Problem, Problems};
 use crate::session::{Introduction, Session};
@@ -99,8 +99,13 @@ impl super::Handle {
         let connection =
             transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;
         let agents = crate::agent::embedded();
-        let login =
-            Login { agents: &agents, folder: crate::deploy::FOLDER, run: &self.id, owner: &self.owner };
+        let login = Login {
+            agents: &agents,
+            folder: crate::deploy::FOLDER,
+            run: &self.id,
+            owner: &self.owner,
+            sudo: SudoPassword { secrets: &self.secrets, reference: host.ssh.sudo_password.as_ref() },
+        };
         let deployed = crate::deploy::deploy(connection.as_ref(), &login, &|_, _| {})
             .await
             .map_err(|error| error.problem(&host.name))?;

@@ -68,8 +68,8 @@ pub enum SessionError {
     Pipe {
         /// Where the channel was to lead.
         address: String,
-        /// From the transport.
-        source: Arc<crate::ssh::SshError>,
+        /// From the transport, or from sudo.
+        source: Arc<crate::deploy::DeployError>,
     },
 }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use error::SessionError;
 pub use pipe::Pipe;
 
-use crate::deploy::{Deployed, command_line};
+use crate::deploy::{Deployed, Program};
 use crate::ssh::Connection;
 use waiting::{Waiting, success};
 
@@ -47,7 +47,7 @@ pub struct Session {
 
 struct Inner {
     connection: Arc<dyn Connection>,
-    program: Vec<String>,
+    program: Program,
     welcome: Welcome,
     messages: mpsc::Sender<Frame>,
     chunks: mpsc::Sender<Chunk>,
@@ -98,7 +98,7 @@ impl Session {
         deployed: Deployed,
         introduction: Introduction,
     ) -> Result<Self, SessionError> {
-        let program = deployed.program().to_vec();
+        let program = deployed.program().clone();
         let (sink, frames, heard, ending) = wire::frame(deployed.stream);
         let (messages, to_write) = mpsc::channel(WAITING_MESSAGES);
         let (chunks, chunks_to_write) = mpsc::channel(WAITING_CHUNKS);
@@ -264,8 +264,8 @@ impl Session {
         &self.inner.pipes
     }
 
-    fn command<'a>(&'a self, arguments: impl IntoIterator<Item = &'a str>) -> String {
-        command_line(self.inner.program.iter().map(String::as_str).chain(arguments))
+    fn program(&self) -> &Program {
+        &self.inner.program
     }
 
     async fn send_chunk(&self, chunk: Chunk) -> Result<(), SessionError> {

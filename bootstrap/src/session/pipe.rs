@@ -27,8 +27,7 @@ impl Session {
         if let Some(why) = self.waiting().ended() {
             return Err(why);
         }
-        let command = self.command(["pipe", address]);
-        let opened = self.connection().open(&command).await;
+        let opened = self.program().start(self.connection(), &["pipe", address]).await;
         let stream = opened
             .map_err(|source| SessionError::Pipe { address: address.to_owned(), source: Arc::new(source) })?;
         Ok(Pipe { stream, _permit: permit })

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use garboard_protocol::limits::OUTPUT_BYTES;
@@ -45,7 +44,7 @@ impl fmt::Display for ExitStatus {
 /// What is to be known about a command's end; stays valid after the stream is gone.
 #[derive(Debug, Clone)]
 pub struct Ending {
-    stderr: Arc<Mutex<Tail>>,
+    stderr: watch::Receiver<Tail>,
     status: watch::Receiver<Option<ExitStatus>>,
 }
 
@@ -58,20 +57,26 @@ impl Ending {
 
     /// What the command has written to its standard error: the end of it, without blanks around it.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).text()
+        self.stderr.borrow().text()
+    }
+
+    /// Waits until the command has written more to its standard error than this `Ending` has shown. `false`: it will
+    /// write no more. Can be given up at any time without losing anything.
+    pub async fn more_stderr(&mut self) -> bool {
+        self.stderr.changed().await.is_ok()
     }
 }
 
 /// The transport's side of a [`Stream`].
 pub(super) struct Backend {
-    stderr: Arc<Mutex<Tail>>,
+    stderr: watch::Sender<Tail>,
     status: watch::Sender<Option<ExitStatus>>,
     cut: CancellationToken,
 }
 
 impl Backend {
     pub(super) fn stderr(&self, bytes: &[u8]) {
-        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).push(bytes);
+        self.stderr.send_modify(|tail| tail.push(bytes));
     }
 
     /// The first status counts.
@@ -97,10 +102,10 @@ impl Stream {
         input: impl AsyncWrite + Send + Unpin + 'static,
     ) -> (Self, Backend) {
         let (status, seen) = watch::channel(None);
-        let stderr = Arc::new(Mutex::new(Tail::default()));
+        let (stderr, said) = watch::channel(Tail::default());
         let cut = CancellationToken::new();
-        let backend = Backend { stderr: stderr.clone(), status, cut: cut.clone() };
-        let ending = Ending { stderr, status: seen };
+        let backend = Backend { stderr, status, cut: cut.clone() };
+        let ending = Ending { stderr: said, status: seen };
         let stream =
             Self { output: Box::new(output), input: Box::new(input), ending, _cut: cut.drop_guard() };
         (stream, backend)

@@ -31,15 +31,14 @@ pub struct Target {
 }
 
 impl Target {
-    /// A host of the inventory. The inventory's own defaults (`root`, port 22) give way to `~/.ssh/config`;
-    /// everything else it says wins.
+    /// A host of the inventory. What it says wins over `~/.ssh/config`.
     pub fn of(host: &Host) -> Self {
         let ssh = &host.ssh;
         Self {
             name: host.name.clone(),
             address: host.address.clone(),
-            user: Some(ssh.user.clone()).filter(|user| user != USER),
-            port: Some(ssh.port).filter(|port| *port != PORT),
+            user: ssh.user.clone(),
+            port: ssh.port,
             identity: ssh.identity.clone(),
             passphrase: ssh.passphrase.clone(),
             proxy_command: ssh.proxy_command.clone(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use futures::{SinkExt as _, StreamExt as _};
-use garboard::deploy::Deployed;
+use garboard::deploy::{Deployed, Program};
 use garboard::session::{Introduction, Session, SessionError};
 use garboard::ssh::{Connection, SshError, Stream};
 use garboard_protocol::codec::{Chunk, read_message};
@@ -87,7 +87,7 @@ pub(crate) struct FakeConnection {
 #[async_trait]
 impl Connection for FakeConnection {
     async fn open(&self, command: &str) -> Result<Stream, SshError> {
-        assert_eq!(command, "sudo -n '/a b/agent' pipe 127.0.0.1:6443");
+        assert_eq!(command, "'/a b/agent' pipe 127.0.0.1:6443");
         self.opened.fetch_add(1, Ordering::SeqCst);
         let (near, far) = tokio::io::duplex(64);
         tokio::spawn(async move {
@@ -120,7 +120,7 @@ where
 {
     let (near, far) = tokio::io::duplex(buffer);
     tokio::spawn(script(FakeAgent { frames: Framed::new(far, FrameCodec) }));
-    let program = ["sudo", "-n", "/a b/agent"].map(str::to_owned).to_vec();
+    let program = Program::of_root("/a b/agent");
     let deployed = Deployed::new(Stream::over(near), digest(), "x86_64", program);
     let introduction = Introduction { run: "run-1".to_owned(), owner: "me@laptop".to_owned(), seen: None };
     Session::open(Arc::new(FakeConnection::default()), deployed, introduction).await

@@ -9,3 +9,4 @@ mod deploy;
 mod fake_agent;
 mod native;
 mod sshd;
+mod sudo;

@@ -15,11 +15,11 @@ use crate::yaml::Value;
 #[derive(Debug, Clone, Default, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Ssh {
-    /// The login. It is root, or may become root with `sudo` without a password.
-    #[schemars(default, extend("default" = "root"))]
+    /// The login. It is root, or may become root with `sudo`. Without it: what `~/.ssh/config` says, else `root`.
+    #[schemars(default)]
     pub(crate) user: Given<String>,
-    /// The port of sshd.
-    #[schemars(default, with = "u16", extend("minimum" = 1, "default" = 22))]
+    /// The port of sshd. Without it: what `~/.ssh/config` says, else 22.
+    #[schemars(default, with = "u16", extend("minimum" = 1))]
     pub(crate) port: Given<u16>,
     /// Private key files, tried in this order. `~/` is the home folder; other relative paths start at the
     /// inventory's folder. Without it, the SSH agent and the usual keys in `~/.ssh` are tried.
@@ -32,6 +32,18 @@ pub(crate) struct Ssh {
     /// address, `%p` the port.
     #[schemars(default)]
     pub(crate) proxy_command: Given<String>,
+    /// How the login becomes root with `sudo`.
+    #[schemars(default, with = "SudoShape", rename = "sudo")]
+    pub(crate) sudo_password: Given<SecretReference>,
+}
+
+/// How a login becomes root.
+#[derive(JsonSchema)]
+#[schemars(rename = "Sudo", deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a value for the schema")]
+struct SudoShape {
+    /// The password `sudo` asks for: a reference, never the text itself.
+    password: secret_reference::Shape,
 }
 
 /// The path of a private key, or a list of them.
@@ -45,8 +57,8 @@ enum Identities {
 
 pub(super) static KEYS: Keys = Keys {
     example: "ssh: { user: pi, identity: ~/.ssh/id_ed25519 }",
-    known: &["user", "port", "identity", "passphrase", "proxy_command"],
-    later: &[("sudo", "remove it, and let the login use `sudo` without a password, or log in as root")],
+    known: &["user", "port", "identity", "passphrase", "proxy_command", "sudo"],
+    later: &[],
     elsewhere: &[
         ("key", "did you mean `identity`?"),
         ("identity_file", "did you mean `identity`?"),
@@ -54,6 +66,21 @@ pub(super) static KEYS: Keys = Keys {
         ("password", "log in with a key: `identity: ~/.ssh/id_ed25519`"),
         ("host_key", "it belongs under the host itself"),
         ("address", "it belongs under the host itself"),
+        ("become", "did you mean `sudo`? A login that is not root becomes root with it by itself"),
+        ("sudo_password", "write `sudo: { password: { env: SUDO_PASSWORD } }`"),
+        ("become_password", "write `sudo: { password: { env: SUDO_PASSWORD } }`"),
+    ],
+};
+
+pub(super) static SUDO_KEYS: Keys = Keys {
+    example: "sudo: { password: { env: SUDO_PASSWORD } }",
+    known: &["password"],
+    later: &[],
+    elsewhere: &[
+        ("user", "it is always root that is needed; the login is `ssh.user`"),
+        ("env", "write `sudo: { password: { env: NAME } }`"),
+        ("file", "write `sudo: { password: { file: PATH } }`"),
+        ("command", "write `sudo: { password: { command: [PROGRAM, …] } }`"),
     ],
 };
 
@@ -67,6 +94,7 @@ impl Ssh {
                 identity: Given::Faulty,
                 passphrase: Given::Faulty,
                 proxy_command: Given::Faulty,
+                sudo_password: Given::Faulty,
             };
         };
         Self {
@@ -75,8 +103,22 @@ impl Ssh {
             identity: given(section.get("identity"), |field| identities(field, faults)),
             passphrase: given(section.get("passphrase"), |field| secret_reference::read(field, faults)),
             proxy_command: given(section.get("proxy_command"), |field| field.parsed(proxy_command, faults)),
+            sudo_password: given(section.get("sudo"), |field| sudo(field, faults)),
         }
     }
+}
+
+/// Nothing but the password is to be said about sudo.
+fn sudo(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<SecretReference>> {
+    if matches!(field.node.value, Value::Scalar { .. }) && !field.node.is_null() {
+        // What was written is not repeated: it may be the password.
+        let message = format!("{} must be a mapping with `password`", quote(&field.path));
+        faults.push(Fault::new(field.key, message).help(format!("write it like `{}`", SUDO_KEYS.example)));
+        return None;
+    }
+    let section = field.section(&SUDO_KEYS, faults)?;
+    let password = section.require("password", "password: { env: SUDO_PASSWORD }", faults)?;
+    secret_reference::read(&password, faults)
 }
 
 fn proxy_command(text: &str) -> Result<String, Flaw> {

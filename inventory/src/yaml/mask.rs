@@ -1,7 +1,7 @@
 //! Keeps secrets out of excerpts: somebody will write a password where a reference belongs, and the diagnostic that
 //! says so must not carry it into a terminal's scrollback or a CI log.
 
-use super::node::{Node, Value};
+use super::node::{Entry, Node, Value};
 use crate::span::Span;
 
 /// Keys whose text is taken for a secret.
@@ -10,6 +10,11 @@ const SECRET_WORDS: [&str; 5] = ["password", "passphrase", "passwd", "token", "s
 fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase();
     SECRET_WORDS.iter().any(|word| key.contains(word))
+}
+
+/// `sudo: hunter2`: somebody left out `password`.
+fn is_misplaced(entry: &Entry) -> bool {
+    entry.key.value == "sudo" && matches!(entry.value.value, Value::Scalar { .. })
 }
 
 /// The source with the text directly under secret keys replaced by `*`, at unchanged offsets.
@@ -25,7 +30,7 @@ fn collect(node: &Node, spans: &mut Vec<Span>) {
         Value::Sequence(items) => items.iter().for_each(|item| collect(item, spans)),
         Value::Mapping(entries) => {
             for entry in entries {
-                if is_secret(&entry.key.value) {
+                if is_secret(&entry.key.value) || is_misplaced(entry) {
                     cover(&entry.value, spans);
                 } else {
                     collect(&entry.value, spans);

@@ -28,7 +28,7 @@ hosts:
 ";
     let inventory = garboard_inventory::parse("garboard.yaml", text).unwrap();
     let own = &inventory.host("w1").unwrap().ssh;
-    assert_eq!((own.user.as_str(), own.port), ("root", 2222));
+    assert_eq!((own.user.as_deref(), own.port), (Some("root"), Some(2222)));
     assert_eq!(own.identity, [Path::new("three")]);
     assert_eq!(own.proxy_command.as_deref(), Some("connect %h %p"));
     assert_eq!(inventory.host("cp1").unwrap().ssh.identity.len(), 2);

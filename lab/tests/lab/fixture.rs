@@ -55,7 +55,7 @@ impl TestLab {
             .args(["-o", "UserKnownHostsFile=/dev/null", "-o", &format!("ProxyCommand={proxy}")])
             .arg("-i")
             .arg(&host.ssh.identity[0])
-            .arg(format!("{}@{}", host.ssh.user, host.address))
+            .arg(format!("{}@{}", host.ssh.user.as_deref().unwrap_or("root"), host.address))
             .arg(command)
             .output()
             .expect("ssh runs")

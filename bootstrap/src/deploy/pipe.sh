@@ -1,0 +1,2 @@
+echo "garboard: open";
+exec "$@";

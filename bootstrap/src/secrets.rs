@@ -1,0 +1,196 @@
+//! Secrets of one run: each is fetched when it is first needed, and once, however many hosts need it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{self, IsTerminal as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use garboard_inventory::{Secret, SecretError, SecretReference};
+use tokio::sync::OnceCell;
+
+/// Somebody who can be asked for a secret.
+pub trait Terminal: Send + Sync {
+    /// Shows the question and reads one line without showing it. Blocks.
+    fn ask(&self, question: &str) -> io::Result<Secret>;
+}
+
+/// Why a secret could not be had. None of these carries any part of it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum SecretFault {
+    /// From its source.
+    #[error(transparent)]
+    Source(#[from] Arc<SecretError>),
+    /// Nobody typed it.
+    #[error("no answer came from the terminal")]
+    Terminal(#[source] Arc<io::Error>),
+    /// Nothing says where it is, and nobody can be asked.
+    #[error("nothing says where to find it, and there is no terminal to ask at")]
+    Nowhere,
+    /// What was found cannot be typed at a prompt.
+    #[error("it holds a line break, and a prompt takes one line")]
+    SeveralLines,
+}
+
+type Slot = Arc<OnceCell<Result<Secret, SecretFault>>>;
+
+/// The secrets of one run.
+#[derive(Default)]
+pub struct Secrets {
+    terminal: Option<Arc<dyn Terminal>>,
+    referred: Mutex<HashMap<SecretReference, Slot>>,
+    answered: Mutex<HashMap<String, Slot>>,
+    /// Questions come one after the other.
+    asking: tokio::sync::Mutex<()>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Secrets").field("terminal", &self.terminal.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// Where nothing else says where a secret is, the user is asked, if there is a terminal to ask at.
+    pub fn of_this_process() -> Self {
+        if io::stdin().is_terminal() { Self::with_terminal(Arc::new(OwnTerminal)) } else { Self::default() }
+    }
+
+    /// The same with a terminal of the caller's.
+    pub fn with_terminal(terminal: Arc<dyn Terminal>) -> Self {
+        Self { terminal: Some(terminal), ..Self::default() }
+    }
+
+    /// Whether there is a way to have it.
+    pub fn can_have(&self, reference: Option<&SecretReference>) -> bool {
+        reference.is_some() || self.terminal.is_some()
+    }
+
+    /// The secret: from its source, or else the answer to `question`, which is asked once.
+    pub async fn get(
+        &self,
+        reference: Option<&SecretReference>,
+        question: &str,
+    ) -> Result<Secret, SecretFault> {
+        let secret = match reference {
+            Some(reference) => {
+                let slot = slot(&self.referred, reference);
+                slot.get_or_init(|| fetch(reference.clone())).await.clone()
+            }
+            None => {
+                let terminal = self.terminal.clone().ok_or(SecretFault::Nowhere)?;
+                let slot = slot(&self.answered, question);
+                slot.get_or_init(|| self.ask(terminal, question.to_owned())).await.clone()
+            }
+        }?;
+        if secret.expose().contains(['\n', '\r']) { Err(SecretFault::SeveralLines) } else { Ok(secret) }
+    }
+
+    async fn ask(&self, terminal: Arc<dyn Terminal>, question: String) -> Result<Secret, SecretFault> {
+        let _turn = self.asking.lock().await;
+        let failed = |error| SecretFault::Terminal(Arc::new(error));
+        let answer = tokio::task::spawn_blocking(move || terminal.ask(&question)).await;
+        answer.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)
+    }
+}
+
+/// A program that prints the secret may take its time, or ask its user.
+async fn fetch(reference: SecretReference) -> Result<Secret, SecretFault> {
+    match tokio::task::spawn_blocking(move || reference.resolve()).await {
+        Ok(resolved) => resolved.map_err(|error| SecretFault::Source(Arc::new(error))),
+        Err(error) => Err(SecretFault::Terminal(Arc::new(io::Error::other(error)))),
+    }
+}
+
+fn slot<K, Q>(slots: &Mutex<HashMap<K, Slot>>, key: &Q) -> Slot
+where
+    K: std::borrow::Borrow<Q> + std::hash::Hash + Eq,
+    Q: std::hash::Hash + Eq + ToOwned<Owned = K> + ?Sized,
+{
+    let mut slots = slots.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(slot) = slots.get(key) {
+        return Arc::clone(slot);
+    }
+    let slot = Slot::default();
+    slots.insert(key.to_owned(), Arc::clone(&slot));
+    slot
+}
+
+/// The terminal this process was started at.
+struct OwnTerminal;
+
+impl Terminal for OwnTerminal {
+    fn ask(&self, question: &str) -> io::Result<Secret> {
+        let answer = rpassword::prompt_password(format!("{question}: "))?;
+        if answer.is_empty() {
+            return Err(io::Error::other("the answer is empty"));
+        }
+        Ok(Secret::new(answer))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::future::join_all;
+    use garboard_inventory::{Secret, SecretReference};
+
+    use super::{SecretFault, Secrets, Terminal};
+
+    #[derive(Default)]
+    struct Person {
+        asked: AtomicUsize,
+        at_once: AtomicUsize,
+    }
+
+    impl Terminal for Person {
+        fn ask(&self, question: &str) -> io::Result<Secret> {
+            assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two questions at once");
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            let answer = Secret::new(format!("the answer to {question}"));
+            self.at_once.fetch_sub(1, Ordering::SeqCst);
+            Ok(answer)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_person_is_asked_each_question_once() {
+        let person = Arc::new(Person::default());
+        let secrets = Secrets::with_terminal(person.clone());
+        let answers = join_all((0..8).map(|host| {
+            let question = if host % 2 == 0 { "even" } else { "odd" };
+            let secrets = &secrets;
+            async move { secrets.get(None, question).await.unwrap().expose().to_owned() }
+        }));
+        let answers = answers.await;
+        assert_eq!((answers[0].as_str(), answers[7].as_str()), ("the answer to even", "the answer to odd"));
+        assert_eq!(person.asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_prints_a_secret_runs_once_also_when_it_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        for (script, good) in [("echo x >>$0.ran; echo secret", true), ("echo x >>$0.ran; exit 1", false)] {
+            let program = folder.path().join(if good { "good" } else { "bad" });
+            fs_err::write(&program, script).unwrap();
+            let words = ["sh", program.to_str().unwrap()].map(str::to_owned).to_vec();
+            let (secrets, reference) = (Secrets::default(), SecretReference::Command(words));
+            let got = join_all((0..5).map(|_| secrets.get(Some(&reference), ""))).await;
+            assert!(got.iter().all(|one| one.is_ok() == good), "{got:?}");
+            let ran = fs_err::read_to_string(program.with_extension("ran")).unwrap();
+            assert_eq!(ran, "x\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_terminal_nobody_is_asked_and_two_lines_are_refused() {
+        let secrets = Secrets::default();
+        assert!(!secrets.can_have(None));
+        assert!(matches!(secrets.get(None, "?").await, Err(SecretFault::Nowhere)));
+        let words = ["printf", "one\\ntwo"].map(str::to_owned).to_vec();
+        let two = secrets.get(Some(&SecretReference::Command(words)), "").await;
+        assert!(matches!(two, Err(SecretFault::SeveralLines)), "{two:?}");
+    }
+}
