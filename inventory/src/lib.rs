@@ -41,4 +41,5 @@ pub use inventory::Inventory;
 pub use load::{load, load_with_home, parse};
 pub use schema::schema;
 pub use secret::{Secret, SecretError, SecretReference};
-pub use ssh::Ssh;
+pub use ssh::{Ssh, SshTransport};
+pub use syntax::Jump;

@@ -10,7 +10,7 @@ use crate::inventory::Inventory;
 use crate::secret::SecretReference;
 use crate::source;
 use crate::span::{Given, Span};
-use crate::ssh::Ssh;
+use crate::ssh::{Ssh, SshTransport};
 use crate::syntax::{API_PORT, WrittenEndpoint};
 
 /// Where relative paths and `~` lead; without it paths stay as written.
@@ -101,13 +101,20 @@ fn resolve_ssh(
     let identity: Vec<_> = written.iter().map(|path| place(&path.value, path.span, base, faults)).collect();
     let passphrase = secret(inherit(&own.passphrase, &common.passphrase), base, faults);
     let sudo_password = secret(inherit(&own.sudo_password, &common.sudo_password), base, faults);
+    let password = secret(inherit(&own.password, &common.password), base, faults);
+    // A host's own way wins, of whichever kind it is.
+    let own_way = own.proxy_jump != Given::Absent || own.proxy_command != Given::Absent;
+    let way = if own_way { own } else { common };
     Some(Ssh {
         user: optional(inherit(&own.user, &common.user))?,
         port: optional(inherit(&own.port, &common.port))?,
         identity: identity.into_iter().collect::<Option<Vec<_>>>()?,
         passphrase: passphrase?,
-        proxy_command: optional(inherit(&own.proxy_command, &common.proxy_command))?,
+        password: password?,
+        proxy_jump: way.proxy_jump.value_or(Vec::new)?,
+        proxy_command: optional(&way.proxy_command)?,
         sudo_password: sudo_password?,
+        transport: inherit(&own.transport, &common.transport).value_or(SshTransport::default)?,
     })
 }
 

@@ -48,8 +48,10 @@ impl Run {
     /// Connects to the hosts this run is about. A host key that is not the pinned one ends the run; a host that does
     /// not answer is named and left out.
     pub async fn reach(&self) -> Result<Reached, Ended> {
-        let transport: Arc<dyn Transport> =
-            Arc::new(Native::new(NativeOptions::of_this_machine(self.known_hosts_path())));
+        let transport: Arc<dyn Transport> = Arc::new(Native::new(NativeOptions::of_this_machine(
+            self.known_hosts_path(),
+            Arc::clone(&self.handle.secrets),
+        )));
         let mut tasks = JoinSet::new();
         for host in self.asked_for() {
             let (run, transport, host) = (self.handle(), Arc::clone(&transport), host.clone());

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::problem::{Exit, Problem};
+use crate::secrets::SecretFault;
 
 /// Why a host could not be reached or logged in to. The text does not say which host of the inventory it is;
 /// [`SshError::problem`] adds that.
@@ -118,11 +120,37 @@ pub enum SshError {
         /// What to do.
         help: String,
     },
-    /// The passphrase of the private keys cannot be had.
-    #[error("cannot get the passphrase of the private keys")]
-    Passphrase {
+    /// The password of the login cannot be had.
+    #[error("cannot get the password of `{user}` on `{address}`")]
+    Password {
+        /// Where.
+        address: String,
+        /// The login.
+        user: String,
         /// Why.
-        source: garboard_inventory::SecretError,
+        source: SecretFault,
+    },
+    /// A jump host is not passed.
+    #[error("cannot log in to the jump host `{hop}`")]
+    Jump {
+        /// As `~/.ssh/config` or the inventory names it.
+        hop: String,
+        /// Why.
+        source: Arc<SshError>,
+    },
+    /// A jump host leads no further.
+    #[error("the jump host `{hop}` does not lead to `{address}` port {port}: {cause}")]
+    Forward {
+        /// As `~/.ssh/config` or the inventory names it.
+        hop: String,
+        /// Where to.
+        address: String,
+        /// Where to.
+        port: u16,
+        /// From its sshd.
+        cause: String,
+        /// It is not allowed to, rather than not able to.
+        refused: bool,
     },
     /// There is no key to try.
     #[error("there is no private key to log in with as `{user}` on `{address}`{}", in_brackets(.notes))]
@@ -169,6 +197,7 @@ impl SshError {
             Self::UnknownHostKey { .. } | Self::ChangedHostKey { .. } | Self::RevokedHostKey { .. } => {
                 Exit::Refused
             }
+            Self::Jump { source, .. } => source.exit(),
             _ => Exit::Failed,
         }
     }
@@ -220,10 +249,23 @@ impl SshError {
                 "name a key with `ssh.identity`, or load one with `ssh-add`; `ssh-keygen -t ed25519` makes one".to_owned()
             }
             Self::Denied { address, user, .. } => {
-                format!("let the key in with `ssh-copy-id {user}@{address}`, or correct `ssh.user` and `ssh.identity`")
+                format!(
+                    "let the key in with `ssh-copy-id {user}@{address}`, or correct `ssh.user` and `ssh.identity`; sshd \
+                     tells nobody but its own log why (`journalctl -u ssh` there): a key whose time is over \
+                     (`expiry-time` in authorized_keys) and a locked or expired account (`chage -l {user}`) are refused \
+                     in the same way"
+                )
             }
+            Self::Jump { source, .. } => return source.help(),
+            Self::Forward { refused: true, .. } => {
+                "its sshd must allow `AllowTcpForwarding`, and its `PermitOpen` the way".to_owned()
+            }
+            Self::Forward { hop, .. } => {
+                format!("see from `{hop}` that the machine is on and its sshd answers; correct its `address` otherwise")
+            }
+            Self::Password { .. } => "correct `ssh.password` in the inventory, or its source".to_owned(),
             Self::Channel { .. } => "raise `MaxSessions` in the host's sshd_config (10 by default)".to_owned(),
-            Self::Passphrase { .. } | Self::Local { .. } => return None,
+            Self::Local { .. } => return None,
         })
     }
 

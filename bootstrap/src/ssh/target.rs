@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use garboard_inventory::{Host, SecretReference};
+use garboard_inventory::{Host, Jump, SecretReference};
 
-/// The login the inventory falls back to; see its documentation.
+/// The login where neither the inventory nor `~/.ssh/config` names one.
 pub(super) const USER: &str = "root";
-/// The port the inventory falls back to.
+/// The port where neither the inventory nor `~/.ssh/config` names one.
 pub(super) const PORT: u16 = 22;
 
 /// A host to connect to. What is `None` or empty is looked up in `~/.ssh/config`, then defaults apply.
@@ -24,6 +24,10 @@ pub struct Target {
     pub identity: Vec<PathBuf>,
     /// The passphrase of the private keys.
     pub passphrase: Option<SecretReference>,
+    /// The password of the login. Without it sshd is never given one.
+    pub password: Option<SecretReference>,
+    /// Hosts to pass on the way, in this order.
+    pub proxy_jump: Vec<Jump>,
     /// A shell command whose standard input and output lead to sshd; `%h`, `%p`, `%r`, `%n` are replaced.
     pub proxy_command: Option<String>,
     /// The only host key that is right: `SHA256:…`.
@@ -41,6 +45,8 @@ impl Target {
             port: ssh.port,
             identity: ssh.identity.clone(),
             passphrase: ssh.passphrase.clone(),
+            password: ssh.password.clone(),
+            proxy_jump: ssh.proxy_jump.clone(),
             proxy_command: ssh.proxy_command.clone(),
             host_key: host.host_key.clone(),
         }

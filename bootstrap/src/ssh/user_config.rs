@@ -3,15 +3,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use garboard_inventory::SecretReference;
+use garboard_inventory::{Jump, SecretReference};
 use ssh2_config::{ParseRule, SshConfig};
 
 use super::proxy_command::{self, Tokens};
 use super::target::{PORT, USER};
 use super::{SshError, Target};
 
+/// Jump hosts on the way to one host; more are a mistake, such as a host that is its own jump host.
+const MOST_HOPS: usize = 8;
+
 /// Where and how to connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Destination {
     /// As the inventory names it.
     pub(super) address: String,
@@ -24,6 +27,9 @@ pub(super) struct Destination {
     /// Empty: the SSH agent and the usual files.
     pub(super) identity: Vec<PathBuf>,
     pub(super) passphrase: Option<SecretReference>,
+    pub(super) password: Option<SecretReference>,
+    /// The last host on the way there, with the one before it, and so on.
+    pub(super) via: Option<Box<Destination>>,
     /// With all tokens replaced.
     pub(super) proxy_command: Option<String>,
     pub(super) host_key: Option<String>,
@@ -41,10 +47,23 @@ struct Said {
     proxy_jump: Option<String>,
 }
 
-/// Answers what `target` leaves open. `home` is the folder above `.ssh`.
-pub(super) fn resolve(target: &Target, home: Option<&Path>) -> Result<Destination, SshError> {
-    let path = home.map(|home| home.join(".ssh/config"));
-    let said = match (home, &path) {
+/// What of this machine answers what the inventory leaves open.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Here<'a> {
+    /// The folder above `.ssh`.
+    pub(super) home: Option<&'a Path>,
+    /// The user's own name: the login on jump hosts for which nothing names one, as for `ssh`.
+    pub(super) user: Option<&'a str>,
+}
+
+/// Answers what `target` leaves open.
+pub(super) fn resolve(target: &Target, here: Here<'_>) -> Result<Destination, SshError> {
+    answer(target, here, USER, 0)
+}
+
+fn answer(target: &Target, here: Here<'_>, user: &str, hops: usize) -> Result<Destination, SshError> {
+    let path = here.home.map(|home| home.join(".ssh/config"));
+    let said = match (here.home, &path) {
         (Some(home), Some(path)) => match fs_err::read_to_string(path) {
             Ok(text) => read(path, &text, home, &target.address)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Said::default(),
@@ -54,19 +73,40 @@ pub(super) fn resolve(target: &Target, home: Option<&Path>) -> Result<Destinatio
         },
         _ => Said::default(),
     };
-    if let (Some(jump), None, Some(path)) = (&said.proxy_jump, &target.proxy_command, &path) {
-        let cause = format!(
-            "it leads to `{}` by `ProxyJump {jump}`, which is not in this version; put into the inventory's `ssh:` \
-             `proxy_command: \"ssh -W %h:%p {jump}\"`",
-            target.address
-        );
-        return Err(SshError::UserConfig { path: path.clone(), cause });
-    }
+    let fault = |cause: String| SshError::UserConfig { path: path.clone().unwrap_or_default(), cause };
+    let jumps = match (&said.proxy_jump, target.proxy_jump.is_empty() && target.proxy_command.is_none()) {
+        (Some(jumps), true) => Jump::parse(jumps)
+            .map_err(|cause| fault(format!("`ProxyJump {jumps}` of `{}`: {cause}", target.address)))?,
+        _ => target.proxy_jump.clone(),
+    };
+    let via = match jumps.split_last() {
+        None => None,
+        Some(_) if hops == MOST_HOPS => {
+            let cause = format!(
+                "more than {MOST_HOPS} jump hosts stand one behind the other, `{}` among them",
+                target.address
+            );
+            return Err(fault(cause));
+        }
+        Some((last, before)) => {
+            let hop = Target {
+                name: target.name.clone(),
+                address: last.host.clone(),
+                user: last.user.clone(),
+                port: last.port,
+                proxy_jump: before.to_vec(),
+                ..Target::default()
+            };
+            Some(Box::new(answer(&hop, here, here.user.unwrap_or(USER), hops + 1)?))
+        }
+    };
     let host =
         said.host_name.map_or_else(|| target.address.clone(), |name| expand_host(&name, &target.address));
     let port = target.port.or(said.port).unwrap_or(PORT);
-    let user = target.user.clone().or(said.user).unwrap_or_else(|| USER.to_owned());
-    let command = target.proxy_command.clone().or(said.proxy_command).filter(|command| command != "none");
+    let user = target.user.clone().or(said.user).unwrap_or_else(|| user.to_owned());
+    // A jump host leaves no room for a command of the file, and the other way round.
+    let command = target.proxy_command.clone().or(said.proxy_command.filter(|_| via.is_none()));
+    let command = command.filter(|command| command != "none");
     let proxy_command = command
         .map(|command| {
             let tokens = Tokens { host: &host, original: &target.address, port, user: &user };
@@ -85,6 +125,8 @@ pub(super) fn resolve(target: &Target, home: Option<&Path>) -> Result<Destinatio
         port,
         identity: if target.identity.is_empty() { said.identity } else { target.identity.clone() },
         passphrase: target.passphrase.clone(),
+        password: target.password.clone(),
+        via,
         proxy_command,
         host_key: target.host_key.clone(),
         user,
@@ -155,7 +197,9 @@ fn without_match_blocks(path: &Path, text: &str) -> String {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::{Destination, resolve};
+    use garboard_inventory::Jump;
+
+    use super::{Destination, Here, resolve};
     use crate::ssh::{SshError, Target};
 
     const CONFIG: &str = r#"
@@ -168,7 +212,16 @@ Host cp1.lan
 Match exec "true"
     User nobody
 Host jumped
-    ProxyJump gate.lan
+    ProxyJump first,pi@second.lan:2022
+Host first
+    HostName first.example.org
+    User keeper
+    Port 2200
+    ProxyJump outer
+Host loop
+    ProxyJump loop
+Host *.include.lan
+    Include included
 Host *
     User fallback
 "#;
@@ -180,12 +233,16 @@ Host *
         home
     }
 
+    fn here(home: &Path) -> Here<'_> {
+        Here { home: Some(home), user: Some("me") }
+    }
+
     fn target(address: &str) -> Target {
         Target { address: address.to_owned(), ..Target::default() }
     }
 
     fn resolved(target: &Target, home: &Path) -> Destination {
-        resolve(target, Some(home)).unwrap_or_else(|error| panic!("{error}"))
+        resolve(target, here(home)).unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]
@@ -221,25 +278,72 @@ Host *
         assert_eq!(resolved(&target("cp1.lan"), home.path()).user, "pi");
     }
 
+    /// Login, host and port of each hop, the nearest to the host first.
+    fn hops(destination: &Destination) -> Vec<(String, String, u16)> {
+        let mut hops = Vec::new();
+        let mut at = destination.via.as_deref();
+        while let Some(hop) = at {
+            hops.push((hop.user.clone(), hop.host.clone(), hop.port));
+            at = hop.via.as_deref();
+        }
+        hops
+    }
+
+    fn hop(user: &str, host: &str, port: u16) -> (String, String, u16) {
+        (user.to_owned(), host.to_owned(), port)
+    }
+
     #[test]
-    fn a_jump_host_is_refused_with_the_way_out() {
+    fn jump_hosts_have_blocks_and_jump_hosts_of_their_own() {
         let home = home(CONFIG);
-        let error = resolve(&target("jumped"), Some(home.path())).unwrap_err();
-        assert!(error.to_string().contains("ssh -W %h:%p gate.lan"), "{error}");
+        let found = resolved(&target("jumped"), home.path());
+        let expected = [
+            hop("pi", "second.lan", 2022),
+            hop("keeper", "first.example.org", 2200),
+            hop("fallback", "outer", 22),
+        ];
+        assert_eq!(hops(&found), expected);
         let direct = Target { proxy_command: Some("nc %h %p".to_owned()), ..target("jumped") };
-        assert_eq!(resolved(&direct, home.path()).proxy_command.as_deref(), Some("nc jumped 22"));
+        let found = resolved(&direct, home.path());
+        assert_eq!((found.proxy_command.as_deref(), found.via), (Some("nc jumped 22"), None));
+    }
+
+    #[test]
+    fn jump_hosts_of_the_inventory_win_and_their_login_is_the_users_own_name() {
+        let empty = home("");
+        let jumps = Jump::parse("gate").unwrap();
+        let found = resolved(&Target { proxy_jump: jumps.clone(), ..target("jumped") }, empty.path());
+        assert_eq!((hops(&found), found.user.as_str()), (vec![hop("me", "gate", 22)], "root"));
+        let home = home(CONFIG);
+        let found = resolved(&Target { proxy_jump: jumps, ..target("cp1.lan") }, home.path());
+        assert_eq!((hops(&found).len(), found.proxy_command), (1, None));
+    }
+
+    #[test]
+    fn a_host_that_is_its_own_jump_host_is_refused() {
+        let home = home(CONFIG);
+        let error = resolve(&target("loop"), here(home.path())).unwrap_err();
+        assert!(error.to_string().contains("more than 8 jump hosts"), "{error}");
+    }
+
+    #[test]
+    fn included_files_and_wildcards_count() {
+        let home = home(CONFIG);
+        fs_err::write(home.path().join(".ssh/included"), "Host a?.include.lan\n  User included\n").unwrap();
+        assert_eq!(resolved(&target("a1.include.lan"), home.path()).user, "included");
+        assert_eq!(resolved(&target("b.include.lan"), home.path()).user, "fallback");
     }
 
     #[test]
     fn without_a_home_the_defaults_hold() {
-        let found = resolve(&target("10.0.0.1"), None).unwrap();
+        let found = resolve(&target("10.0.0.1"), Here::default()).unwrap();
         assert_eq!((found.port, found.user.as_str(), found.names.len()), (22, "root", 1));
     }
 
     #[test]
     fn an_unknown_token_in_a_proxy_command_is_named() {
         let target = Target { proxy_command: Some("nc %C".to_owned()), ..target("x") };
-        let error = resolve(&target, None).unwrap_err();
+        let error = resolve(&target, Here::default()).unwrap_err();
         assert!(matches!(error, SshError::Proxy { .. }));
     }
 }

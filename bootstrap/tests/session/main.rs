@@ -7,6 +7,8 @@ mod blobs;
 mod conversation;
 mod deploy;
 mod fake_agent;
+mod jump;
+mod keys;
 mod native;
 mod sshd;
 mod sudo;

@@ -1,36 +1,14 @@
 //! SSH against a real sshd.
 
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use garboard::problem::Exit;
-use garboard::ssh::{
-    Connection, ExitStatus, Native, NativeOptions, SshError, Stream, Target, Transport as _,
-};
-use garboard_inventory::SecretReference;
+use garboard::ssh::{ExitStatus, Native, NativeOptions, SshError, Target, Transport as _};
 use garboard_protocol::Digest;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::time::{Instant, interval, timeout};
 
-use crate::sshd::{Sshd, generate};
-
-async fn text(stream: &mut Stream) -> String {
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
-}
-
-async fn says(connection: &dyn Connection, command: &str) -> String {
-    let mut stream = connection.open(command).await.unwrap();
-    text(&mut stream).await
-}
-
-async fn refused(transport: &Native, target: &Target) -> SshError {
-    match transport.connect(target).await {
-        Ok(_) => panic!("it let us in"),
-        Err(error) => error,
-    }
-}
+use crate::sshd::{Sshd, generate, refused, says, text};
 
 #[tokio::test]
 async fn a_command_has_its_input_output_errors_and_exit_code() {
@@ -186,67 +164,6 @@ async fn a_proxy_command_that_fails_has_its_say() {
 }
 
 #[tokio::test]
-async fn an_encrypted_key_needs_its_passphrase() {
-    let sshd = Sshd::start(&["ed25519"]);
-    let key = sshd.path("encrypted");
-    generate(&key, "ed25519", "open sesame");
-    sshd.authorize(&key.with_extension("pub"));
-    let transport = sshd.transport("");
-    let with = |passphrase: Option<&str>| Target {
-        identity: vec![key.clone()],
-        passphrase: passphrase.map(|text| SecretReference::Command(vec!["echo".to_owned(), text.to_owned()])),
-        ..sshd.target()
-    };
-    let error = refused(&transport, &with(None)).await;
-    assert!(error.to_string().contains("encrypted"), "{error}");
-    assert!(error.help().unwrap().contains("ssh-add"));
-    let error = refused(&transport, &with(Some("wrong"))).await;
-    assert!(error.to_string().contains("the passphrase does not open it"), "{error}");
-    transport.connect(&with(Some("open sesame"))).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_key_others_can_read_is_refused() {
-    use std::os::unix::fs::PermissionsExt;
-    let sshd = Sshd::start(&["ed25519"]);
-    fs_err::set_permissions(sshd.path("id_ed25519"), PermissionsExt::from_mode(0o644)).unwrap();
-    let error = refused(&sshd.transport(""), &sshd.target()).await;
-    assert!(error.to_string().contains("others can read it"), "{error}");
-}
-
-#[tokio::test]
-async fn the_ssh_agent_logs_in_where_no_key_is_named_or_the_named_one_is_locked() {
-    let sshd = Sshd::start(&["ed25519"]);
-    let socket = sshd.path("agent.sock");
-    let spawned = Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::piped()).spawn();
-    let mut agent = Killed(spawned.unwrap());
-    // It tells its socket once it listens there.
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(agent.0.stdout.take().unwrap()), &mut line)
-        .unwrap();
-    let key = sshd.path("id_rsa");
-    generate(&key, "rsa", "");
-    sshd.authorize(&key.with_extension("pub"));
-    let added = Command::new("ssh-add").arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket).status().unwrap();
-    assert!(added.success());
-    let locked =
-        Command::new("ssh-keygen").args(["-q", "-p", "-P", "", "-N", "locked", "-f"]).arg(&key).status();
-    assert!(locked.unwrap().success());
-
-    let transport = Native::new(NativeOptions { agent_socket: Some(socket), ..NativeOptions::default() });
-    for identity in [vec![], vec![key]] {
-        let connection = transport.connect(&Target { identity, ..sshd.target() }).await.unwrap();
-        assert_eq!(says(&*connection, "echo in").await, "in\n");
-    }
-    drop(agent);
-
-    // Gone: nothing to log in with, and it says why.
-    let error = refused(&transport, &Target { identity: vec![], ..sshd.target() }).await;
-    assert!(matches!(error, SshError::NoIdentity { .. }), "{error}");
-    assert!(error.to_string().contains("does not answer"), "{error}");
-}
-
-#[tokio::test]
 async fn a_closed_port_and_a_name_without_meaning_are_named() {
     let sshd = Sshd::start(&["ed25519"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -287,14 +204,31 @@ async fn a_host_that_stalls_in_the_middle_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn where_sshd_opens_no_further_channel_the_setting_is_named() {
+async fn where_sshd_opens_no_further_channel_one_more_connection_does() {
     let sshd = Sshd::start(&["ed25519"]);
-    sshd.configure("MaxSessions 1");
+    sshd.configure("MaxSessions 2");
     let connection = sshd.transport("").connect(&sshd.target()).await.unwrap();
-    let first = connection.open("cat").await.unwrap();
+    let mut streams = Vec::new();
+    for number in 0..5 {
+        let mut stream = connection.open("exec cat").await.unwrap();
+        stream.write_all(&[number]).await.unwrap();
+        streams.push(stream);
+    }
+    for (number, stream) in streams.iter_mut().enumerate() {
+        assert_eq!(usize::from(stream.read_u8().await.unwrap()), number);
+    }
+    assert_eq!(sshd.connections(), 3);
+    drop(streams);
+}
+
+#[tokio::test]
+async fn where_sshd_opens_no_channel_at_all_the_setting_is_named() {
+    let sshd = Sshd::start(&["ed25519"]);
+    sshd.configure("MaxSessions 0");
+    let connection = sshd.transport("").connect(&sshd.target()).await.unwrap();
     let error = connection.open("cat").await.unwrap_err();
     assert!(error.help().unwrap().contains("MaxSessions"), "{error}");
-    drop(first);
+    assert_eq!(sshd.connections(), 2);
 }
 
 #[tokio::test]
@@ -335,16 +269,6 @@ async fn large_transfers_in_both_directions_arrive_whole_and_never_stall() {
     assert_eq!(Digest::of(&arrived).hex(), digest);
     println!("64 MiB there and back in {:?}", before.elapsed());
     assert!(connection.bytes_sent() > BYTES as u64);
-}
-
-/// Ends with the test, also with a failing one.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
 }
 
 fn is_there(process: i32) -> bool {

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use garboard::ssh::{Native, NativeOptions, Target};
+use garboard::ssh::{Connection, Native, NativeOptions, SshError, Stream, Target, Transport};
+use tokio::io::AsyncReadExt as _;
 
 /// Listens on a free port of loopback and starts `sshd -i` for each connection.
 pub(crate) struct Sshd {
@@ -122,7 +123,7 @@ impl Sshd {
     pub(crate) fn transport(&self, known_hosts: &str) -> Native {
         let path = self.path("known_hosts");
         fs_err::write(&path, known_hosts).unwrap();
-        Native::new(NativeOptions { home: None, known_hosts: vec![path], agent_socket: None })
+        Native::new(NativeOptions { known_hosts: vec![path], ..NativeOptions::default() })
     }
 }
 
@@ -146,4 +147,22 @@ pub(crate) fn generate(path: &Path, kind: &str, passphrase: &str) {
 fn user() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+pub(crate) async fn text(stream: &mut Stream) -> String {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+pub(crate) async fn says(connection: &dyn Connection, command: &str) -> String {
+    let mut stream = connection.open(command).await.unwrap();
+    text(&mut stream).await
+}
+
+pub(crate) async fn refused(transport: &dyn Transport, target: &Target) -> SshError {
+    match transport.connect(target).await {
+        Ok(_) => panic!("it let us in"),
+        Err(error) => error,
+    }
 }

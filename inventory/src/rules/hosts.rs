@@ -7,7 +7,7 @@ use crate::fault::{Fault, Faults};
 use crate::host::Role;
 use crate::source::{Host, Inventory, Ssh};
 use crate::span::{Given, Span};
-use crate::syntax::{is_loopback, same_host};
+use crate::syntax::{Jump, is_loopback, same_host};
 
 /// No address and port twice, no node address twice, no loopback address as a node's.
 pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
@@ -23,8 +23,8 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
     }
 }
 
-/// Behind a gateway that forwards ports one address may lead to several hosts, so the port counts too. What the proxy
-/// command makes of an address is its own business: from two different ones the same address may be two hosts.
+/// Behind a gateway that forwards ports one address may lead to several hosts, so the port counts too. What
+/// stands on the way makes of an address what it likes: from two different ones the same address may be two hosts.
 fn same_machine(first: (&str, &Host), second: (&str, &Host), common: &Ssh, faults: &mut Faults) -> bool {
     let (Some(one), Some(other)) = (first.1.address.valid(), second.1.address.valid()) else { return false };
     let (Some(port), Some(other_port)) = (port(first.1, common), port(second.1, common)) else {
@@ -33,7 +33,7 @@ fn same_machine(first: (&str, &Host), second: (&str, &Host), common: &Ssh, fault
     if !same_host(&one.value, &other.value) || port != other_port {
         return false;
     }
-    if proxy(first.1, common) != proxy(second.1, common) {
+    if way(first.1, common) != way(second.1, common) {
         return false;
     }
     faults.push(
@@ -47,10 +47,12 @@ fn same_machine(first: (&str, &Host), second: (&str, &Host), common: &Ssh, fault
     true
 }
 
-fn proxy<'a>(host: &'a Host, common: &'a Ssh) -> Option<&'a str> {
-    let given =
-        if host.ssh.proxy_command == Given::Absent { &common.proxy_command } else { &host.ssh.proxy_command };
-    given.valid().map(|written| written.value.as_str())
+/// The jump hosts or the proxy command on the way to a host.
+fn way<'a>(host: &'a Host, common: &'a Ssh) -> (Option<&'a [Jump]>, Option<&'a str>) {
+    let own = host.ssh.proxy_jump != Given::Absent || host.ssh.proxy_command != Given::Absent;
+    let ssh = if own { &host.ssh } else { common };
+    let jumps = ssh.proxy_jump.valid().map(|written| written.value.as_slice());
+    (jumps, ssh.proxy_command.valid().map(|written| written.value.as_str()))
 }
 
 fn port(host: &Host, common: &Ssh) -> Option<u16> {

@@ -8,7 +8,8 @@ use super::section::Keys;
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::secret::SecretReference;
 use crate::span::{Given, Spanned};
-use crate::syntax;
+use crate::ssh::SshTransport;
+use crate::syntax::{self, Jump};
 use crate::yaml::Value;
 
 /// How a host is reached.
@@ -28,6 +29,12 @@ pub(crate) struct Ssh {
     /// The passphrase of the private keys: a reference, never the text itself.
     #[schemars(default, with = "secret_reference::Shape")]
     pub(crate) passphrase: Given<SecretReference>,
+    /// The password of the login, where sshd wants one instead of a key: a reference, never the text itself.
+    #[schemars(default, with = "secret_reference::Shape")]
+    pub(crate) password: Given<SecretReference>,
+    /// Hosts to pass on the way, as `ProxyJump` in `ssh_config(5)`: `user@gate.lan:22`, several with `,` between them.
+    #[schemars(default, with = "String")]
+    pub(crate) proxy_jump: Given<Vec<Jump>>,
     /// A program whose standard input and output lead to the host's sshd, as in `ssh_config(5)`: `%h` is the
     /// address, `%p` the port.
     #[schemars(default)]
@@ -35,6 +42,9 @@ pub(crate) struct Ssh {
     /// How the login becomes root with `sudo`.
     #[schemars(default, with = "SudoShape", rename = "sudo")]
     pub(crate) sudo_password: Given<SecretReference>,
+    /// Who speaks SSH: Garboard itself (`russh`), or your `ssh` program (`openssh`), which can do what no library does.
+    #[schemars(default, extend("default" = "russh"))]
+    pub(crate) transport: Given<SshTransport>,
 }
 
 /// How a login becomes root.
@@ -57,13 +67,24 @@ enum Identities {
 
 pub(super) static KEYS: Keys = Keys {
     example: "ssh: { user: pi, identity: ~/.ssh/id_ed25519 }",
-    known: &["user", "port", "identity", "passphrase", "proxy_command", "sudo"],
+    known: &[
+        "user",
+        "port",
+        "identity",
+        "passphrase",
+        "password",
+        "proxy_jump",
+        "proxy_command",
+        "sudo",
+        "transport",
+    ],
     later: &[],
     elsewhere: &[
         ("key", "did you mean `identity`?"),
         ("identity_file", "did you mean `identity`?"),
         ("private_key", "did you mean `identity`?"),
-        ("password", "log in with a key: `identity: ~/.ssh/id_ed25519`"),
+        ("jump", "did you mean `proxy_jump`?"),
+        ("bastion", "did you mean `proxy_jump`?"),
         ("host_key", "it belongs under the host itself"),
         ("address", "it belongs under the host itself"),
         ("become", "did you mean `sudo`? A login that is not root becomes root with it by itself"),
@@ -93,18 +114,33 @@ impl Ssh {
                 port: Given::Faulty,
                 identity: Given::Faulty,
                 passphrase: Given::Faulty,
+                password: Given::Faulty,
+                proxy_jump: Given::Faulty,
                 proxy_command: Given::Faulty,
                 sudo_password: Given::Faulty,
+                transport: Given::Faulty,
             };
         };
-        Self {
+        let ssh = Self {
             user: given(section.get("user"), |field| field.parsed(syntax::login, faults)),
             port: given(section.get("port"), |field| field.parsed(syntax::port, faults)),
             identity: given(section.get("identity"), |field| identities(field, faults)),
             passphrase: given(section.get("passphrase"), |field| secret_reference::read(field, faults)),
+            password: given(section.get("password"), |field| secret_reference::read(field, faults)),
+            proxy_jump: given(section.get("proxy_jump"), |field| field.parsed(syntax::jumps, faults)),
             proxy_command: given(section.get("proxy_command"), |field| field.parsed(proxy_command, faults)),
             sudo_password: given(section.get("sudo"), |field| sudo(field, faults)),
+            transport: given(section.get("transport"), |field| field.parsed(transport, faults)),
+        };
+        if let (Some(jump), Some(command)) = (ssh.proxy_jump.valid(), ssh.proxy_command.valid()) {
+            let message = format!("{} has two ways to its hosts", quote(&field.path));
+            faults.push(
+                Fault::new(command.span, message)
+                    .related(jump.span, "the other one")
+                    .help("keep one of `proxy_jump` and `proxy_command`"),
+            );
         }
+        ssh
     }
 }
 
@@ -119,6 +155,15 @@ fn sudo(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<SecretReferenc
     let section = field.section(&SUDO_KEYS, faults)?;
     let password = section.require("password", "password: { env: SUDO_PASSWORD }", faults)?;
     secret_reference::read(&password, faults)
+}
+
+fn transport(text: &str) -> Result<SshTransport, Flaw> {
+    match text {
+        "russh" => Ok(SshTransport::Russh),
+        "openssh" => Ok(SshTransport::Openssh),
+        _ => Err(Flaw::new(format!("{} is no transport", quote(text)))
+            .help("write `russh` (the default) or `openssh` (your `ssh` program)")),
+    }
 }
 
 fn proxy_command(text: &str) -> Result<String, Flaw> {

@@ -3,6 +3,7 @@
 mod address;
 mod endpoint;
 mod fingerprint;
+mod jump;
 mod label;
 mod name;
 mod network;
@@ -11,6 +12,8 @@ mod version;
 pub(crate) use address::{address, is_loopback, login, node_ip, port, same_host};
 pub(crate) use endpoint::{API_PORT, WrittenEndpoint, endpoint};
 pub(crate) use fingerprint::fingerprint;
+pub use jump::Jump;
+pub(crate) use jump::jumps;
 pub(crate) use label::{label_key, label_value};
 pub(crate) use name::{cluster_name, host_name};
 pub(crate) use network::cidr;

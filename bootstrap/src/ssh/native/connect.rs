@@ -3,25 +3,22 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
+use russh::SshId;
 use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::{Algorithm, PublicKeyOrCertificate};
-use russh::{Disconnect, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::super::SshError;
 use super::super::counted::{Counted, Counters};
 use super::super::cuttable::Cuttable;
 use super::super::proxy_command::Proxy;
 use super::super::user_config::Destination;
-use super::super::{Connection, SshError, Stream};
-use super::NativeOptions;
-use super::authenticate::authenticate;
-use super::channel;
+use super::authenticate::{Outcome, Tried, authenticate};
 use super::host_key::{Pin, preferred};
-use super::identity;
+use super::{Shared, hops, identity};
 
 /// For the way there and the exchange of keys.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,37 +94,54 @@ impl client::Handler for Answers {
 }
 
 /// A login over SSH.
-pub(super) struct NativeConnection {
-    handle: Handle<Answers>,
-    login: String,
-    counters: Counters,
-    gone: Gone,
+pub(super) struct Login {
+    pub(super) handle: Handle<Answers>,
+    pub(super) gone: Gone,
+    /// The login on the jump host that this one goes through; ends after it.
+    _via: Option<Arc<Login>>,
 }
 
-/// Connects, checks the host's key, logs in.
+impl Login {
+    pub(super) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+}
+
+/// Connects, checks the host's key, logs in. Bytes are added to `counters`.
 pub(super) async fn connect(
-    options: &NativeOptions,
+    shared: &Shared,
     destination: &Destination,
-) -> Result<NativeConnection, SshError> {
+    counters: &Counters,
+) -> Result<Login, SshError> {
     // Before the first packet: a file that cannot be read must not cost a connection.
-    let pin = Arc::new(Pin::of(destination, options)?);
-    let identities = identity::gather(options, destination).await?;
-    let (mut handle, gone, counters) = exchange_keys(destination, &pin).await?;
-    let login = format!("{}@{}", destination.user, destination.address);
-    timeout(LOGIN_TIMEOUT, authenticate(&mut handle, destination, identities, &gone))
-        .await
-        .map_err(|_| timed_out(destination, LOGIN_TIMEOUT, String::new()))??;
-    Ok(NativeConnection { handle, login, counters, gone })
+    let pin = Arc::new(Pin::of(destination, &shared.options.known_hosts)?);
+    let mut identities = identity::gather(shared, destination).await?;
+    let mut tried = Tried::default();
+    loop {
+        let mut login = exchange_keys(shared, destination, &pin, counters).await?;
+        let gone = login.gone.clone();
+        let logged_in = authenticate(&mut login.handle, destination, &mut identities, &mut tried, &gone);
+        let outcome = timeout(LOGIN_TIMEOUT, logged_in)
+            .await
+            .map_err(|_| timed_out(destination, LOGIN_TIMEOUT, String::new()))??;
+        match outcome {
+            Outcome::LoggedIn => return Ok(login),
+            // Each connection takes at least one key off the list.
+            Outcome::CutOff => tracing::debug!("sshd wants a new connection for further keys"),
+        }
+    }
 }
 
 /// Tries the host's keys one kind after the other while the pinned fingerprint has not shown up.
 async fn exchange_keys(
+    shared: &Shared,
     destination: &Destination,
     pin: &Arc<Pin>,
-) -> Result<(Handle<Answers>, Gone, Counters), SshError> {
+    counters: &Counters,
+) -> Result<Login, SshError> {
     let mut first_mismatch = None;
     for algorithms in pin.tries() {
-        match begin(destination, pin, algorithms).await {
+        match begin(shared, destination, pin, algorithms, counters).await {
             Ok(begun) => return Ok(begun),
             Err(mismatch @ SshError::ChangedHostKey { .. }) => {
                 first_mismatch.get_or_insert(mismatch);
@@ -141,20 +155,28 @@ async fn exchange_keys(
 }
 
 async fn begin(
+    shared: &Shared,
     destination: &Destination,
     pin: &Arc<Pin>,
     algorithms: Vec<Algorithm>,
-) -> Result<(Handle<Answers>, Gone, Counters), SshError> {
-    let (stream, said) = match &destination.proxy_command {
-        None => (dial(destination).await?, None),
-        Some(command) => {
+    counters: &Counters,
+) -> Result<Login, SshError> {
+    let (mut said, mut via) = (None, None);
+    let stream = match (&destination.proxy_command, &destination.via) {
+        (Some(command), _) => {
             let started = Proxy::start(command);
-            let (proxy, said) =
+            let (proxy, words) =
                 started.map_err(|source| SshError::Proxy { command: command.clone(), source })?;
-            (Box::new(proxy) as Box<dyn ByteStream>, Some(said))
+            said = Some(words);
+            Box::new(proxy) as Box<dyn ByteStream>
         }
+        (None, Some(hop)) => {
+            let (stream, login) = hops::through(shared, hop, destination).await?;
+            via = Some(login);
+            stream
+        }
+        (None, None) => dial(destination).await?,
     };
-    let counters = Counters::default();
     let gone = Gone::default();
     let answers = Answers { pin: pin.clone(), address: destination.address.clone(), gone: gone.clone() };
     // The SSH library talks in a task of its own, which must not go on with a connection that was given up.
@@ -165,7 +187,7 @@ async fn begin(
     match begun {
         Ok(Ok(handle)) => {
             given_up.disarm();
-            return Ok((handle, gone, counters));
+            return Ok(Login { handle, gone, _via: via });
         }
         Ok(Err(Fault::HostKey(error))) => return Err(error),
         _ => drop(given_up),
@@ -182,7 +204,8 @@ async fn begin(
     })
 }
 
-trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Bytes both ways.
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
@@ -228,33 +251,4 @@ fn timed_out(destination: &Destination, limit: Duration, said: String) -> SshErr
 
 pub(super) fn conversation(destination: &Destination, cause: String, said: String) -> SshError {
     SshError::Conversation { address: destination.host.clone(), port: destination.port, cause, said }
-}
-
-#[async_trait]
-impl Connection for NativeConnection {
-    async fn open(&self, command: &str) -> Result<Stream, SshError> {
-        let failed = |error: russh::Error| SshError::Channel {
-            login: self.login.clone(),
-            cause: self.gone.why().unwrap_or_else(|| error.to_string()),
-        };
-        let channel = self.handle.channel_open_session().await.map_err(failed)?;
-        channel::exec(channel, command, self.gone.clone()).await.map_err(failed)
-    }
-
-    fn bytes_sent(&self) -> u64 {
-        self.counters.sent()
-    }
-
-    fn bytes_received(&self) -> u64 {
-        self.counters.received()
-    }
-
-    fn login(&self) -> &str {
-        &self.login
-    }
-
-    async fn close(&self) {
-        // An error only says that the other side was quicker.
-        let _ = self.handle.disconnect(Disconnect::ByApplication, "", "en").await;
-    }
 }

@@ -1,11 +1,12 @@
 //! Which host key is right: the inventory's, else the recorded ones.
 
+use std::path::PathBuf;
+
 use russh::Preferred;
 use russh::keys::{Algorithm, PublicKey};
 
 use super::super::SshError;
 use super::super::user_config::Destination;
-use super::NativeOptions;
 use super::known_hosts::{KnownHosts, fingerprint};
 
 /// What a host has to show.
@@ -19,12 +20,12 @@ pub(super) enum Pin {
 
 impl Pin {
     /// The pin of a host.
-    pub(super) fn of(destination: &Destination, options: &NativeOptions) -> Result<Self, SshError> {
+    pub(super) fn of(destination: &Destination, known_hosts: &[PathBuf]) -> Result<Self, SshError> {
         if let Some(fingerprint) = &destination.host_key {
             return Ok(Self::Inventory(fingerprint.clone()));
         }
         let names: Vec<_> = destination.names.iter().map(String::as_str).collect();
-        Ok(Self::Recorded(KnownHosts::read(&options.known_hosts, &names, destination.port)?))
+        Ok(Self::Recorded(KnownHosts::read(known_hosts, &names, destination.port)?))
     }
 
     /// Whether `key` is right.

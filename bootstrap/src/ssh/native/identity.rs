@@ -1,22 +1,20 @@
-//! The keys to log in with: from files, or held by the user's SSH agent.
+//! What to log in with: keys from files, or held by the user's SSH agent, and the password where one is asked for.
 
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use garboard_inventory::Secret;
+use garboard_inventory::{Secret, SecretReference};
 use russh::keys::agent::client::AgentClient;
-use russh::keys::ssh_key::PrivateKey as KeyFile;
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::{Certificate, PrivateKey, PublicKey};
 use tokio::net::UnixStream;
 
 use super::super::SshError;
 use super::super::user_config::Destination;
-use super::NativeOptions;
+use super::keys::{Keys, Opened, Passphrase, Unusable};
 use super::known_hosts::fingerprint;
+use super::{NativeOptions, Shared};
 
-/// sshd counts every key as a try and hangs up after six; more than three keys are a sign of a wrong setup.
+/// sshd counts every key as a try; more than three keys that nobody named are a sign of a wrong setup.
 const MOST_KEYS: usize = 3;
 /// The usual files, as `ssh` tries them.
 const USUAL: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
@@ -25,6 +23,8 @@ const USUAL: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
 pub(super) enum Key {
     /// Read from a file.
     File(Arc<PrivateKey>),
+    /// The same, with what an authority says about it.
+    Certified(Arc<PrivateKey>, Arc<Certificate>),
     /// The agent signs.
     Agent(PublicKey),
 }
@@ -37,60 +37,64 @@ pub(super) struct Candidate {
 
 /// All there is to try.
 pub(super) struct Identities {
+    /// The next one is the last.
     pub(super) candidates: Vec<Candidate>,
     pub(super) agent: Option<AgentClient<UnixStream>>,
+    /// Tried after the keys.
+    pub(super) password: Option<Secret>,
     /// Keys that were left out, and why.
     pub(super) notes: Vec<String>,
 }
 
-/// Collects the keys for a destination.
-pub(super) async fn gather(
-    options: &NativeOptions,
-    destination: &Destination,
-) -> Result<Identities, SshError> {
-    let mut found = Identities { candidates: Vec::new(), agent: None, notes: Vec::new() };
-    let held = found.ask_agent(options).await;
-    if destination.identity.is_empty() {
-        for key in held {
+/// Collects what there is for a destination.
+pub(super) async fn gather(shared: &Shared, destination: &Destination) -> Result<Identities, SshError> {
+    let options = &shared.options;
+    let mut found = Identities { candidates: Vec::new(), agent: None, password: None, notes: Vec::new() };
+    let named = !destination.identity.is_empty();
+    if let Some(reference) = &destination.password {
+        found.password = Some(password(options, destination, reference).await?);
+    }
+    let passphrase =
+        |ask| Passphrase { secrets: &options.secrets, reference: destination.passphrase.as_ref(), ask };
+    if named {
+        let held = found.ask_agent(options).await;
+        for path in &destination.identity {
+            found.named(path, &held, &shared.keys, passphrase).await?;
+        }
+    } else if found.password.is_none() {
+        for key in found.ask_agent(options).await {
             found.push(Key::Agent(key.clone()), format!("the SSH agent's key {}", fingerprint(&key)));
         }
-        if let Some(home) = &options.home {
-            let passphrase = destination.passphrase()?;
-            for name in USUAL {
-                found.usual(&home.join(".ssh").join(name), passphrase.as_ref());
-            }
+        let usual = options.home.iter().flat_map(|home| USUAL.map(|name| home.join(".ssh").join(name)));
+        let usual: Vec<_> = usual.filter(|path| path.exists()).collect();
+        let mut locked = Vec::new();
+        for path in &usual {
+            locked.extend(found.usual(path, &shared.keys, passphrase(false)).await);
         }
-    } else {
-        let passphrase = destination.passphrase()?;
-        for path in &destination.identity {
-            match load(path, passphrase.as_ref()) {
-                Ok(key) => found.push(Key::File(Arc::new(key)), format!("`{}`", path.display())),
-                Err(unusable) => match unusable.public {
-                    // As `ssh` does: an encrypted key may be unlocked in the agent.
-                    Some(public) if held.iter().any(|key| key.key_data() == public.key_data()) => {
-                        tracing::debug!(cause = unusable.cause, "the SSH agent holds this key");
-                        found.push(Key::Agent(public), format!("`{}` of the SSH agent", path.display()));
-                    }
-                    _ => {
-                        let Unusable { cause, help, .. } = *unusable;
-                        return Err(SshError::Identity { path: path.clone(), cause, help });
-                    }
-                },
-            }
+        // As a last resort: a person is not asked for a key that is perhaps not needed.
+        if let (true, Some(path)) = (found.candidates.is_empty(), locked.first()) {
+            found.usual(path, &shared.keys, passphrase(true)).await;
         }
     }
-    if found.candidates.is_empty() {
+    if found.candidates.is_empty() && found.password.is_none() {
         let (address, user) = (destination.address.clone(), destination.user.clone());
         return Err(SshError::NoIdentity { address, user, notes: found.notes });
     }
+    found.candidates.reverse();
     Ok(found)
 }
 
-impl Destination {
-    fn passphrase(&self) -> Result<Option<Secret>, SshError> {
-        let secret = self.passphrase.as_ref().map(garboard_inventory::SecretReference::resolve).transpose();
-        secret.map_err(|source| SshError::Passphrase { source })
-    }
+async fn password(
+    options: &NativeOptions,
+    destination: &Destination,
+    reference: &SecretReference,
+) -> Result<Secret, SshError> {
+    let got = options.secrets.get(Some(reference), "").await;
+    got.map_err(|source| SshError::Password {
+        address: destination.address.clone(),
+        user: destination.user.clone(),
+        source,
+    })
 }
 
 impl Identities {
@@ -114,89 +118,94 @@ impl Identities {
         }
     }
 
-    /// One of the usual files: only what can be used, the rest is noted.
-    fn usual(&mut self, path: &Path, passphrase: Option<&Secret>) {
-        if !path.exists() {
-            return;
+    /// A file that the user named: of the agent's keys, only this one counts.
+    async fn named<'a>(
+        &mut self,
+        path: &Path,
+        held: &[PublicKey],
+        keys: &Keys,
+        passphrase: impl Fn(bool) -> Passphrase<'a>,
+    ) -> Result<(), SshError> {
+        let mut opened = keys.open(path, passphrase(false)).await;
+        if let Err(unusable) = &opened
+            && unusable.locked
+        {
+            // As `ssh` does: an encrypted key may be unlocked in the agent.
+            if let Some(public) = &unusable.public
+                && held.iter().any(|key| key.key_data() == public.key_data())
+            {
+                tracing::debug!(path = %path.display(), "the SSH agent holds this key");
+                self.add(Key::Agent(public.clone()), format!("`{}` of the SSH agent", path.display()));
+                return Ok(());
+            }
+            opened = keys.open(path, passphrase(true)).await;
         }
-        match load(path, passphrase) {
-            Ok(key) => self.push(Key::File(Arc::new(key)), format!("`{}`", path.display())),
+        match opened {
+            Ok(opened) => {
+                self.add(opened.into_key(), format!("`{}`", path.display()));
+                Ok(())
+            }
             Err(unusable) => {
-                self.notes.push(format!("`{}` was left out: {}", path.display(), unusable.cause));
+                let Unusable { cause, help, .. } = *unusable;
+                Err(SshError::Identity { path: path.to_owned(), cause, help })
             }
         }
     }
 
+    /// One of the usual files: only what can be used, the rest is noted. Gives the path back if it is locked.
+    async fn usual(
+        &mut self,
+        path: &Path,
+        keys: &Keys,
+        passphrase: Passphrase<'_>,
+    ) -> Option<std::path::PathBuf> {
+        match keys.open(path, passphrase).await {
+            Ok(opened) => {
+                self.push(opened.into_key(), format!("`{}`", path.display()));
+                None
+            }
+            Err(unusable) => {
+                self.notes.push(format!("`{}` was left out: {}", path.display(), unusable.cause));
+                unusable.locked.then(|| path.to_owned())
+            }
+        }
+    }
+
+    /// A key that nobody named.
     fn push(&mut self, key: Key, shown: String) {
-        let public = |key: &Key| match key {
-            Key::File(key) => key.public_key().clone(),
-            Key::Agent(key) => key.clone(),
-        };
-        let new = public(&key);
-        if self.candidates.iter().any(|one| public(&one.key).key_data() == new.key_data()) {
+        if self.candidates.len() == MOST_KEYS && !self.has(&key) {
+            self.notes
+                .push(format!("{shown} was not tried: without `identity`, {MOST_KEYS} keys are the limit"));
             return;
         }
-        if self.candidates.len() == MOST_KEYS {
-            self.notes.push(format!("{shown} was not tried: {MOST_KEYS} keys are the limit"));
-            return;
+        self.add(key, shown);
+    }
+
+    fn add(&mut self, key: Key, shown: String) {
+        if !self.has(&key) {
+            self.candidates.push(Candidate { key, shown });
         }
-        self.candidates.push(Candidate { key, shown });
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        self.candidates.iter().any(|one| one.key.public().key_data() == key.public().key_data())
     }
 }
 
-/// Why a private key cannot be used.
-struct Unusable {
-    cause: String,
-    help: String,
-    /// Its public half, where that can be read without the passphrase.
-    public: Option<PublicKey>,
-}
-
-/// Reads a private key.
-fn load(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKey, Box<Unusable>> {
-    let shown = path.display();
-    let text = read_private(path).map_err(|(cause, help)| Unusable { cause, help, public: None })?;
-    russh::keys::decode_secret_key(&text, passphrase.map(Secret::expose)).map_err(|error| {
-        let (cause, help) = match (error, passphrase) {
-            (russh::keys::Error::KeyIsEncrypted, None) => (
-                "it is encrypted and no passphrase is given".to_owned(),
-                format!(
-                    "load it with `ssh-add {shown}`, or say where its passphrase is with `ssh.passphrase`"
-                ),
-            ),
-            (_, Some(_)) if text.contains("ENCRYPTED") || is_encrypted(&text) => (
-                "the passphrase does not open it".to_owned(),
-                format!("see that `ssh-keygen -y -f {shown}` takes the same passphrase"),
-            ),
-            (error, _) => (
-                format!("it is no private key this version can read: {error}"),
-                format!("see what `ssh-keygen -y -f {shown}` says; ed25519, ECDSA and RSA keys can be used"),
-            ),
-        };
-        let public = KeyFile::from_openssh(text.as_str()).ok().map(|key| key.public_key().clone());
-        Box::new(Unusable { cause, help, public })
-    })
-}
-
-fn is_encrypted(text: &str) -> bool {
-    KeyFile::from_openssh(text).is_ok_and(|key| key.is_encrypted())
-}
-
-/// A key others can read is no secret; `ssh` refuses it as well.
-fn read_private(path: &Path) -> Result<zeroize::Zeroizing<String>, (String, String)> {
-    let shown = path.display();
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => (
-            "it is not there".to_owned(),
-            "correct `ssh.identity`; `~` and paths beside the inventory are understood".to_owned(),
-        ),
-        _ => (error.to_string(), format!("make `{shown}` readable for you")),
-    };
-    let file = fs_err::File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err((format!("others can read it (mode {mode:04o})"), format!("run `chmod 600 {shown}`")));
+impl Opened {
+    fn into_key(self) -> Key {
+        match self.certificate {
+            Some(certificate) => Key::Certified(self.key, certificate),
+            None => Key::File(self.key),
+        }
     }
-    io::read_to_string(file).map(zeroize::Zeroizing::new).map_err(failed)
+}
+
+impl Key {
+    pub(super) fn public(&self) -> &PublicKey {
+        match self {
+            Self::File(key) | Self::Certified(key, _) => key.public_key(),
+            Self::Agent(key) => key,
+        }
+    }
 }

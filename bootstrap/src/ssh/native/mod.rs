@@ -1,22 +1,31 @@
-//! SSH spoken by this program itself, over TCP or the user's proxy command.
+//! SSH spoken by this program itself, over TCP, jump hosts or the user's proxy command.
 
 mod authenticate;
 mod channel;
 mod connect;
+mod connection;
+mod hops;
 mod host_key;
 mod identity;
+mod keys;
 mod known_hosts;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::user_config::Here;
 use super::{Connection, SshError, Target, Transport};
+use crate::secrets::Secrets;
+use connection::NativeConnection;
+use hops::Hops;
+use keys::Keys;
 
 /// Speaks SSH itself.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Native {
-    options: NativeOptions,
+    shared: Arc<Shared>,
 }
 
 /// What this transport uses of the laptop.
@@ -24,15 +33,19 @@ pub struct Native {
 pub struct NativeOptions {
     /// The folder above `.ssh`, for `config` and the usual keys; `None`: neither is looked at.
     pub home: Option<PathBuf>,
+    /// The user's own name: the login on jump hosts for which nothing names one.
+    pub user: Option<String>,
     /// Known-hosts files, the most trusted first. One that is not there is empty.
     pub known_hosts: Vec<PathBuf>,
     /// The socket of the user's SSH agent.
     pub agent_socket: Option<PathBuf>,
+    /// Passphrases and passwords.
+    pub secrets: Arc<Secrets>,
 }
 
 impl NativeOptions {
     /// As `ssh` would on this machine, with `known_hosts` of our own before the user's and the system's.
-    pub fn of_this_machine(known_hosts: PathBuf) -> Self {
+    pub fn of_this_machine(known_hosts: PathBuf, secrets: Arc<Secrets>) -> Self {
         let home = std::env::home_dir();
         let users = home.as_ref().map(|home| home.join(".ssh/known_hosts"));
         let known_hosts = [Some(known_hosts), users, Some("/etc/ssh/ssh_known_hosts".into())]
@@ -41,21 +54,39 @@ impl NativeOptions {
             .collect();
         let agent_socket =
             std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
-        Self { home, known_hosts, agent_socket }
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
+        Self { home, user: user.filter(|user| !user.is_empty()), known_hosts, agent_socket, secrets }
     }
+
+    pub(super) fn here(&self) -> Here<'_> {
+        Here { home: self.home.as_deref(), user: self.user.as_deref() }
+    }
+}
+
+/// What all connections of one transport have in common.
+struct Shared {
+    options: NativeOptions,
+    keys: Keys,
+    hops: Hops,
 }
 
 impl Native {
     /// With these files and this agent.
     pub fn new(options: NativeOptions) -> Self {
-        Self { options }
+        Self { shared: Arc::new(Shared { options, keys: Keys::default(), hops: Hops::default() }) }
+    }
+}
+
+impl std::fmt::Debug for Native {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Native").field("options", &self.shared.options).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl Transport for Native {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Connection>, SshError> {
-        let destination = super::user_config::resolve(target, self.options.home.as_deref())?;
-        Ok(Box::new(connect::connect(&self.options, &destination).await?))
+        let destination = super::user_config::resolve(target, self.shared.options.here())?;
+        Ok(Box::new(NativeConnection::open(Arc::clone(&self.shared), destination).await?))
     }
 }
