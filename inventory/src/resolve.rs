@@ -105,6 +105,19 @@ fn resolve_ssh(
     // A host's own way wins, of whichever kind it is.
     let own_way = own.proxy_jump != Given::Absent || own.proxy_command != Given::Absent;
     let way = if own_way { own } else { common };
+    let transport = inherit(&own.transport, &common.transport);
+    if let Given::Valid(openssh) = transport
+        && openssh.value == SshTransport::Openssh
+    {
+        let references =
+            [inherit(&own.passphrase, &common.passphrase), inherit(&own.password, &common.password)];
+        for reference in references.into_iter().filter_map(Given::valid) {
+            let message = "`transport: openssh` gives `ssh` no passphrase and no password";
+            let help =
+                "remove it: `ssh` takes keys from your SSH agent (`ssh-add`), or asks you at the terminal";
+            faults.push(Fault::new(reference.span, message).help(help));
+        }
+    }
     Some(Ssh {
         user: optional(inherit(&own.user, &common.user))?,
         port: optional(inherit(&own.port, &common.port))?,
@@ -114,7 +127,7 @@ fn resolve_ssh(
         proxy_jump: way.proxy_jump.value_or(Vec::new)?,
         proxy_command: optional(&way.proxy_command)?,
         sudo_password: sudo_password?,
-        transport: inherit(&own.transport, &common.transport).value_or(SshTransport::default)?,
+        transport: transport.value_or(SshTransport::default)?,
     })
 }
 

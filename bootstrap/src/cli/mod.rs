@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod host_key;
 mod kubeconfig;
 mod man;
 mod plan;
@@ -47,6 +48,9 @@ enum Command {
     Reset(reset::Reset),
     /// Merge the cluster's context into a kubeconfig, or print it
     Kubeconfig(kubeconfig::Kubeconfig),
+    /// Judge a host key for `ssh`
+    #[command(hide = true)]
+    HostKey(host_key::HostKey),
     /// Throw-away hosts on this machine, to try things on (Linux, as root)
     Lab(garboard_lab::command::Lab),
     /// Print the JSON Schema of inventories, playbooks or events, for editors and programs
@@ -65,6 +69,7 @@ pub fn run() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = match cli.command {
         Command::Lab(lab) => return run_lab(lab, cli.global.output),
+        Command::HostKey(asked) => Ok(host_key::run(&asked)),
         Command::Schema(command) => schema::run(&command),
         Command::Completions(command) => Ok(completions::run(&command, Cli::command())),
         Command::Man(command) => man::run(&command, Cli::command()),
@@ -85,9 +90,11 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
             Command::Status => status::run(global).await,
             Command::Reset(command) => reset::run(global, &command).await,
             Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,
-            Command::Lab(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => {
-                Ok(Exit::Done)
-            }
+            Command::HostKey(_)
+            | Command::Lab(_)
+            | Command::Schema(_)
+            | Command::Completions(_)
+            | Command::Man(_) => Ok(Exit::Done),
         }
     });
     // A task that still waits for a dead peer must not hold up the exit.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use garboard_inventory::Host;
+use garboard_inventory::{Host, SshTransport};
 use garboard_protocol::Facts;
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ use crate::deploy::{Login, SudoPassword};
 use crate::output::Event;
 use crate::problem::{Ended, Exit, Problem, Problems};
 use crate::session::{Introduction, Session};
-use crate::ssh::{Native, NativeOptions, Target, Transport};
+use crate::ssh::{Native, NativeOptions, OpenSsh, OpenSshOptions, Target, Transport};
 
 /// Every host that answered, and why the others did not.
 pub struct Reached {
@@ -48,15 +48,12 @@ impl Run {
     /// Connects to the hosts this run is about. A host key that is not the pinned one ends the run; a host that does
     /// not answer is named and left out.
     pub async fn reach(&self) -> Result<Reached, Ended> {
-        let transport: Arc<dyn Transport> = Arc::new(Native::new(NativeOptions::of_this_machine(
-            self.known_hosts_path(),
-            Arc::clone(&self.handle.secrets),
-        )));
+        let transports = Arc::new(self.transports()?);
         let mut tasks = JoinSet::new();
         for host in self.asked_for() {
-            let (run, transport, host) = (self.handle(), Arc::clone(&transport), host.clone());
+            let (run, transports, host) = (self.handle(), Arc::clone(&transports), host.clone());
             tasks.spawn(async move {
-                let reached = run.reach_host(transport.as_ref(), &host).await;
+                let reached = run.reach_host(transports.of(&host), &host).await;
                 (host.name, reached)
             });
         }
@@ -92,6 +89,32 @@ impl Run {
             return Err(Ended::Said(Exit::Failed));
         }
         Ok(reached)
+    }
+}
+
+/// The ways to hosts that this version knows.
+struct Transports {
+    native: Native,
+    openssh: OpenSsh,
+}
+
+impl Transports {
+    fn of(&self, host: &Host) -> &dyn Transport {
+        match host.ssh.transport {
+            SshTransport::Russh => &self.native,
+            SshTransport::Openssh => &self.openssh,
+        }
+    }
+}
+
+impl Run {
+    fn transports(&self) -> Result<Transports, Problem> {
+        let secrets = Arc::clone(&self.handle.secrets);
+        let interactive = secrets.can_have(None);
+        let native = NativeOptions::of_this_machine(self.known_hosts_path(), secrets);
+        let openssh = OpenSshOptions::of_this_machine(&native, interactive)
+            .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
+        Ok(Transports { native: Native::new(native), openssh: OpenSsh::new(openssh) })
     }
 }
 

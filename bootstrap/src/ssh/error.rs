@@ -182,6 +182,12 @@ pub enum SshError {
         /// From the SSH library.
         cause: String,
     },
+    /// The `ssh` program does not do its work.
+    #[error("the `ssh` program of this machine cannot be used: {cause}")]
+    OpenSsh {
+        /// Why.
+        cause: String,
+    },
     /// A command cannot be started on this machine.
     #[error("cannot start a command on this machine")]
     Local {
@@ -265,6 +271,10 @@ impl SshError {
             }
             Self::Password { .. } => "correct `ssh.password` in the inventory, or its source".to_owned(),
             Self::Channel { .. } => "raise `MaxSessions` in the host's sshd_config (10 by default)".to_owned(),
+            Self::OpenSsh { .. } => {
+                "install OpenSSH's client, 8.5 or later, and see what `ssh -G HOST` says; or leave out `transport: openssh`"
+                    .to_owned()
+            }
             Self::Local { .. } => return None,
         })
     }

@@ -1,19 +1,11 @@
 //! This machine as a host: commands are started, not sent.
 
-use std::io;
-use std::pin::Pin;
-use std::process::Stdio;
-use std::task::{Context, Poll};
-
 use async_trait::async_trait;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use tokio::io::{AsyncReadExt as _, AsyncWrite};
-use tokio::process::{Child, ChildStderr, ChildStdin, Command};
+use tokio::process::Command;
 
-use super::counted::{Counted, Counters};
-use super::stream::{Backend, ExitStatus, Stream};
-use super::{Connection, SshError, Target, Transport};
+use super::counted::Counters;
+use super::stream::Stream;
+use super::{Connection, SshError, Target, Transport, child};
 
 /// Starts commands on this machine; for tests and for looking at a host from the host itself.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,28 +25,10 @@ struct LocalConnection {
 #[async_trait]
 impl Connection for LocalConnection {
     async fn open(&self, command: &str) -> Result<Stream, SshError> {
-        let failed = |source| SshError::Local { source };
         // As sshd does: the login's shell reads the command line.
-        let mut child = Command::new("/bin/sh")
-            .arg("-c")
-            .arg(command)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        let missing = || failed(io::Error::other("a pipe to the command is missing"));
-        let input = child.stdin.take().ok_or_else(missing)?;
-        let output = child.stdout.take().ok_or_else(missing)?;
-        let stderr = child.stderr.take().ok_or_else(missing)?;
-        let (stream, backend) = Stream::new(
-            Counted::new(output, self.counters.clone()),
-            Counted::new(Input(Some(input)), self.counters.clone()),
-        );
-        tokio::spawn(watch(child, stderr, backend));
-        Ok(stream)
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(command);
+        child::open(shell, &self.counters, |_, _| None).map_err(|source| SshError::Local { source })
     }
 
     fn bytes_sent(&self) -> u64 {
@@ -70,68 +44,4 @@ impl Connection for LocalConnection {
     }
 
     async fn close(&self) {}
-}
-
-/// A command's standard input; the command sees its end once this is shut down.
-struct Input(Option<ChildStdin>);
-
-impl Input {
-    fn open(&mut self) -> io::Result<Pin<&mut ChildStdin>> {
-        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-impl AsyncWrite for Input {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.open()?.poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.open()?.poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0 = None;
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Reads standard error to its end and waits for the command; ends it when its stream was dropped.
-async fn watch(mut child: Child, mut stderr: ChildStderr, backend: Backend) {
-    use std::os::unix::process::ExitStatusExt as _;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
-    let mut buffer = [0_u8; 4096];
-    let mut open = true;
-    let status = loop {
-        tokio::select! {
-            count = stderr.read(&mut buffer), if open => match count {
-                Ok(count) if count > 0 => backend.stderr(&buffer[..count]),
-                _ => open = false,
-            },
-            status = child.wait(), if !open => break status,
-            () = backend.cut() => {
-                if let Some(group) = group {
-                    // The group is gone already when the command ended by itself.
-                    let _ = killpg(group, Signal::SIGKILL);
-                }
-                break child.wait().await;
-            }
-        }
-    };
-    backend.ended(match status {
-        Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => ExitStatus::Code(code.unsigned_abs()),
-            (None, Some(number)) => ExitStatus::Signal(signal_name(number)),
-            (None, None) => ExitStatus::Lost(None),
-        },
-        Err(error) => ExitStatus::Lost(Some(error.to_string())),
-    });
-}
-
-fn signal_name(number: i32) -> String {
-    Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| signal.as_str()[3..].to_owned())
 }

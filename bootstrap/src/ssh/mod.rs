@@ -1,13 +1,15 @@
 //! Ways to a host: a transport connects, a connection opens byte streams to commands.
 //!
-//! Two of them: [`Native`] speaks SSH itself (over TCP or the user's proxy command), [`Local`] runs commands on this
-//! machine. Nothing outside this module knows which one is at work, and no type of the SSH library leaves `native`.
+//! Three of them: [`Native`] speaks SSH itself, [`OpenSsh`] has the user's `ssh` speak it, [`Local`] runs commands on
+//! this machine. Nothing outside this module knows which one is at work, and no type of the SSH library leaves `native`.
 
+mod child;
 mod counted;
 mod cuttable;
 mod error;
 mod local;
 mod native;
+pub(crate) mod openssh;
 mod proxy_command;
 mod stream;
 mod target;
@@ -18,6 +20,7 @@ use async_trait::async_trait;
 pub use error::SshError;
 pub use local::Local;
 pub use native::{Native, NativeOptions};
+pub use openssh::{OpenSsh, OpenSshOptions};
 pub use stream::{Ending, ExitStatus, Stream};
 pub use target::Target;
 

@@ -79,6 +79,11 @@ impl Backend {
         self.stderr.send_modify(|tail| tail.push(bytes));
     }
 
+    /// What was written to standard error so far.
+    pub(super) fn said(&self) -> String {
+        self.stderr.borrow().text()
+    }
+
     /// The first status counts.
     pub(super) fn ended(&self, status: ExitStatus) {
         self.status.send_if_modified(|known| {

@@ -10,5 +10,6 @@ mod fake_agent;
 mod jump;
 mod keys;
 mod native;
+mod openssh;
 mod sshd;
 mod sudo;

@@ -271,14 +271,14 @@ async fn large_transfers_in_both_directions_arrive_whole_and_never_stall() {
     assert!(connection.bytes_sent() > BYTES as u64);
 }
 
-fn is_there(process: i32) -> bool {
+pub(crate) fn is_there(process: i32) -> bool {
     // A zombie whose parent has not looked yet is gone all the same.
     let state = fs_err::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     !matches!(state.rsplit(')').next().unwrap_or_default().trim().chars().next(), None | Some('Z' | 'X'))
 }
 
 /// Processes of other users' children cannot be waited for: polls, up to ten seconds.
-async fn is_gone(process: i32) {
+pub(crate) async fn is_gone(process: i32) {
     let mut tick = interval(Duration::from_millis(20));
     let gone = async {
         while is_there(process) {

@@ -45,6 +45,19 @@ fn jump(text: &str) -> Result<Jump, Flaw> {
     Ok(Jump { user, host: host.to_owned(), port: number })
 }
 
+impl std::fmt::Display for Jump {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(user) = &self.user {
+            write!(formatter, "{user}@")?;
+        }
+        formatter.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(formatter, ":{port}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Jump {
     /// Reads the value of a `ProxyJump`.
     ///

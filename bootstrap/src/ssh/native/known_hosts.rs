@@ -23,10 +23,15 @@ pub(super) struct KnownHosts {
 impl KnownHosts {
     /// Reads the lines that name `host` (any of its names) at `port`.
     pub(super) fn read(files: &[PathBuf], names: &[&str], port: u16) -> Result<Self, SshError> {
+        Self::named(files, &names.iter().map(|name| written(name, port)).collect::<Vec<_>>())
+    }
+
+    /// The same for names as they stand in such files.
+    pub(super) fn named(files: &[PathBuf], names: &[String]) -> Result<Self, SshError> {
         let mut known = Self::default();
         for path in files {
             match fs_err::read(path) {
-                Ok(bytes) => known.add(path, &String::from_utf8_lossy(&bytes), names, port)?,
+                Ok(bytes) => known.add(path, &String::from_utf8_lossy(&bytes), names)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(SshError::KnownHosts { path: path.clone(), source }),
             }
@@ -34,8 +39,7 @@ impl KnownHosts {
         Ok(known)
     }
 
-    fn add(&mut self, path: &Path, text: &str, names: &[&str], port: u16) -> Result<(), SshError> {
-        let names: Vec<_> = names.iter().map(|name| written(name, port)).collect();
+    fn add(&mut self, path: &Path, text: &str, names: &[String]) -> Result<(), SshError> {
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -69,6 +73,12 @@ impl KnownHosts {
     /// The algorithms of the recorded keys: to be asked for first, so that the host shows a key we can compare.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
         self.keys.iter().map(|(_, key)| key.algorithm()).collect()
+    }
+
+    /// The recorded keys as plain lines for `name`.
+    pub(super) fn lines(&self, name: &str) -> String {
+        let keys = self.keys.iter().filter_map(|(_, key)| key.to_openssh().ok());
+        keys.map(|key| format!("{name} {key}\n")).collect()
     }
 
     /// Whether `key`, shown at `address`, is right.
@@ -107,7 +117,7 @@ pub(super) fn fingerprint(key: &PublicKey) -> String {
 }
 
 /// How a host stands in known-hosts files.
-fn written(name: &str, port: u16) -> String {
+pub(super) fn written(name: &str, port: u16) -> String {
     let name = name.to_lowercase();
     if port == super::super::target::PORT { name } else { format!("[{name}]:{port}") }
 }
@@ -165,7 +175,7 @@ mod tests {
 
     use russh::keys::PublicKey;
 
-    use super::{KnownHosts, matches};
+    use super::{KnownHosts, matches, written};
     use crate::ssh::SshError;
 
     const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -173,7 +183,7 @@ mod tests {
 
     fn judge(text: &str, name: &str, port: u16, key: &str) -> Result<(), SshError> {
         let mut known = KnownHosts::default();
-        known.add(Path::new("known_hosts"), text, &[name], port)?;
+        known.add(Path::new("known_hosts"), text, &[written(name, port)])?;
         known.judge(name, &key.parse::<PublicKey>().unwrap())
     }
 

@@ -7,6 +7,7 @@ mod connection;
 mod hops;
 mod host_key;
 mod identity;
+mod judgement;
 mod keys;
 mod known_hosts;
 
@@ -21,6 +22,8 @@ use crate::secrets::Secrets;
 use connection::NativeConnection;
 use hops::Hops;
 use keys::Keys;
+
+pub(crate) use judgement::{Pinned, Refusal, Shown};
 
 /// Speaks SSH itself.
 #[derive(Clone)]

@@ -1,0 +1,133 @@
+//! The user's own `ssh`, for all that a library cannot do: FIDO keys, GSSAPI, odd configurations.
+//!
+//! One login a host: `ssh` keeps it open behind a control socket of our own, in a folder only we can enter, and every
+//! command is a further channel of it. Host keys are judged by us: `ssh` asks `garboard host-key`, and nothing else.
+
+mod arguments;
+mod connection;
+mod said;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::user_config::{self, Here};
+use super::{Connection, SshError, Target, Transport};
+use arguments::{Arguments, HOST_KEY_KINDS};
+use connection::OpenSshConnection;
+
+pub(crate) use super::native::{Pinned, Refusal, Shown};
+
+/// For the login; a person may have to touch a key first.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(75);
+/// Begins the line with which `garboard host-key` tells why a key is not right.
+const REFUSAL: &str = "garboard-host-key ";
+
+/// Has `ssh` connect.
+#[derive(Debug)]
+pub struct OpenSsh {
+    options: OpenSshOptions,
+    /// Where a person may be asked, they are asked by one `ssh` after the other.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What this transport uses of the laptop.
+#[derive(Debug, Clone)]
+pub struct OpenSshOptions {
+    /// The program: `ssh`.
+    pub program: PathBuf,
+    /// Its configuration, where that is not the user's own.
+    pub config: Option<PathBuf>,
+    /// The `garboard` program, which judges host keys.
+    pub judge: PathBuf,
+    /// The folder above `.ssh`.
+    pub home: Option<PathBuf>,
+    /// The user's own name.
+    pub user: Option<String>,
+    /// Known-hosts files, the most trusted first. One that is not there is empty.
+    pub known_hosts: Vec<PathBuf>,
+    /// Whether `ssh` may ask a person at the terminal.
+    pub interactive: bool,
+}
+
+impl OpenSshOptions {
+    /// This machine's `ssh`, with what `native` says about the user.
+    pub fn of_this_machine(native: &super::NativeOptions, interactive: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            program: "ssh".into(),
+            config: None,
+            judge: std::env::current_exe()?,
+            home: native.home.clone(),
+            user: native.user.clone(),
+            known_hosts: native.known_hosts.clone(),
+            interactive,
+        })
+    }
+}
+
+impl OpenSsh {
+    /// With these files.
+    pub fn new(options: OpenSshOptions) -> Self {
+        Self { options, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// Logs in, and leaves `ssh` behind the control socket.
+    async fn log_in(&self, arguments: &Arguments, kinds: Option<&str>) -> Result<(), said::Failed> {
+        let _turn = if self.options.interactive { Some(self.turn.lock().await) } else { None };
+        // A file: what goes on in the background keeps it open, and nobody waits for its end.
+        let path = arguments.folder().join("said");
+        let said = std::fs::File::create(&path).map_err(said::Failed::start)?;
+        let mut command = Command::new(&self.options.program);
+        command.args(arguments.login(kinds)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
+        // Its own group, so that Ctrl-C is a message to us alone; but a person's answers come from the terminal.
+        if !self.options.interactive {
+            command.process_group(0);
+        }
+        let mut child = command.kill_on_drop(true).spawn().map_err(said::Failed::start)?;
+        let status = timeout(LOGIN_TIMEOUT, child.wait()).await;
+        let said = String::from_utf8_lossy(&fs_err::read(&path).unwrap_or_default()).into_owned();
+        match status {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(_) => Err(said::Failed::Said(said)),
+            Err(_) => Err(said::Failed::TimedOut(LOGIN_TIMEOUT, said)),
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for OpenSsh {
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Connection>, SshError> {
+        let here = Here { home: self.options.home.as_deref(), user: self.options.user.as_deref() };
+        // Only for the login's name: where nothing names one it is root, not the user's own as for `ssh`.
+        let user = user_config::resolve(target, here).ok().map(|destination| destination.user);
+        let mut arguments =
+            Arguments::new(&self.options, target).map_err(|source| SshError::Local { source })?;
+        let resolved = arguments.resolve(&self.options, user).await?;
+        let mut first = None;
+        for kinds in HOST_KEY_KINDS {
+            match self.log_in(&arguments, kinds).await {
+                Ok(()) => return Ok(Box::new(OpenSshConnection::new(&self.options, arguments, &resolved))),
+                Err(failed) => {
+                    let error = failed.into_error(target, &resolved);
+                    // The host may have the pinned key as well, and show it if it is asked for that kind.
+                    let other_key =
+                        matches!(error, SshError::ChangedHostKey { .. }) && target.host_key.is_some();
+                    first.get_or_insert(error);
+                    if !other_key {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(first.unwrap_or_else(|| said::Failed::Said(String::new()).into_error(target, &resolved)))
+    }
+}
+
+/// The line that tells a refusal to the one who has `ssh` connect.
+pub(crate) fn refusal_line(refusal: &Refusal) -> String {
+    format!("{REFUSAL}{}", serde_json::to_string(refusal).unwrap_or_default())
+}
