@@ -71,16 +71,13 @@ impl Secrets {
         reference: Option<&SecretReference>,
         question: &str,
     ) -> Result<Secret, SecretFault> {
-        let secret = match reference {
-            Some(reference) => {
-                let slot = slot(&self.referred, reference);
-                slot.get_or_init(|| fetch(reference.clone())).await.clone()
-            }
-            None => {
-                let terminal = self.terminal.clone().ok_or(SecretFault::Nowhere)?;
-                let slot = slot(&self.answered, question);
-                slot.get_or_init(|| self.ask(terminal, question.to_owned())).await.clone()
-            }
+        let secret = if let Some(reference) = reference {
+            let slot = slot(&self.referred, reference);
+            slot.get_or_init(|| fetch(reference.clone())).await.clone()
+        } else {
+            let terminal = self.terminal.clone().ok_or(SecretFault::Nowhere)?;
+            let slot = slot(&self.answered, question);
+            slot.get_or_init(|| self.ask(terminal, question.to_owned())).await.clone()
         }?;
         if secret.expose().contains(['\n', '\r']) { Err(SecretFault::SeveralLines) } else { Ok(secret) }
     }

@@ -52,3 +52,22 @@ impl Target {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn what_the_inventory_says_is_told_from_what_it_leaves_open() {
+        let text = "
+cluster: { name: a, kubernetes: v1.36.3 }
+hosts:
+  cp1: { address: 10.0.0.1, role: control_plane, ssh: { user: root, port: 22 } }
+  w1: { address: 10.0.0.2, role: worker }
+";
+        let inventory = garboard_inventory::parse("garboard.yaml", text).unwrap();
+        let targets: Vec<_> = inventory.hosts.iter().map(Target::of).collect();
+        assert_eq!((targets[0].user.as_deref(), targets[0].port), (Some("root"), Some(22)));
+        assert_eq!((targets[1].user.as_deref(), targets[1].port), (None, None));
+    }
+}

@@ -114,7 +114,9 @@ async fn of_an_agent_with_many_keys_only_the_named_one_is_tried() {
     sshd.configure("MaxAuthTries 2");
     let agent = Agent::start(&sshd);
     let strangers = strangers(&sshd, 6);
-    strangers.iter().for_each(|key| agent.add(key));
+    for key in &strangers {
+        agent.add(key);
+    }
     let transport = agent.transport();
     transport.connect(&sshd.target()).await.unwrap();
     assert_eq!(sshd.connections(), 1);

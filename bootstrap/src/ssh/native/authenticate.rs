@@ -86,7 +86,7 @@ struct Attempt<'a> {
     handle: &'a mut Handle<Answers>,
     destination: &'a Destination,
     gone: &'a Gone,
-    rsa_hash: Option<Option<HashAlg>>,
+    rsa_hash: Option<HashAlg>,
 }
 
 impl Attempt<'_> {
@@ -133,9 +133,9 @@ impl Attempt<'_> {
         if self.rsa_hash.is_none() {
             let told = self.handle.best_supported_rsa_hash().await.map_err(|error| self.broken(&error))?;
             // sshd without the extension that tells: SHA-2 is understood since OpenSSH 7.2.
-            self.rsa_hash = Some(told.unwrap_or(Some(HashAlg::Sha512)));
+            self.rsa_hash = told.unwrap_or(Some(HashAlg::Sha512));
         }
-        Ok(self.rsa_hash.flatten())
+        Ok(self.rsa_hash)
     }
 
     /// Gives the password once, in the way sshd takes it. Something to note if that is not enough.

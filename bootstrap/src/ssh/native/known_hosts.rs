@@ -78,7 +78,7 @@ impl KnownHosts {
     /// The recorded keys as plain lines for `name`.
     pub(super) fn lines(&self, name: &str) -> String {
         let keys = self.keys.iter().filter_map(|(_, key)| key.to_openssh().ok());
-        keys.map(|key| format!("{name} {key}\n")).collect()
+        keys.fold(String::new(), |lines, key| lines + name + " " + &key + "\n")
     }
 
     /// Whether `key`, shown at `address`, is right.

@@ -93,6 +93,11 @@ impl Arguments {
         self.folder.path()
     }
 
+    /// The host as the inventory names it.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Asks `ssh` what it makes of the host's name, and settles the login's name.
     pub(super) async fn resolve(
         &mut self,

@@ -26,7 +26,7 @@ pub(super) struct OpenSshConnection {
 
 impl OpenSshConnection {
     pub(super) fn new(options: &OpenSshOptions, arguments: Arguments, resolved: &Resolved) -> Self {
-        let name = format!("{}@{}", resolved.user, resolved.host);
+        let name = format!("{}@{}", resolved.user, arguments.address());
         let (program, counters) = (options.program.clone(), Counters::default());
         Self { program, arguments, name, counters, closed: AtomicBool::new(false) }
     }

@@ -80,7 +80,7 @@ impl OpenSsh {
         let _turn = if self.options.interactive { Some(self.turn.lock().await) } else { None };
         // A file: what goes on in the background keeps it open, and nobody waits for its end.
         let path = arguments.folder().join("said");
-        let said = std::fs::File::create(&path).map_err(said::Failed::start)?;
+        let said = fs_err::File::create(&path).map_err(said::Failed::start)?.into_parts().0;
         let mut command = Command::new(&self.options.program);
         command.args(arguments.login(kinds)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
         // Its own group, so that Ctrl-C is a message to us alone; but a person's answers come from the terminal.
