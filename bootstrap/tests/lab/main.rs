@@ -13,6 +13,7 @@ mod failures;
 mod growth;
 mod kills;
 mod life;
+mod login;
 mod mesh;
 mod ready;
 mod refusals;

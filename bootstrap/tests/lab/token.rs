@@ -2,34 +2,30 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use crate::harness::{TestLab, command_line, processes};
-
-/// How often all processes of the machine are looked at.
-const PERIOD: Duration = Duration::from_millis(15);
+use crate::harness::{Sampler, TestLab, files_below};
 
 /// The first `up` on bare hosts, watched.
 pub(crate) fn the_bootstrap_token_shows_up_nowhere(lab: &TestLab) {
     let roots: Vec<PathBuf> =
         lab.host_names().iter().map(|host| lab.host(host).path("/run/garboard")).collect();
-    let sampler = Sampler::start(roots);
+    let sampler = Sampler::start(move |tokens| roots.iter().for_each(|root| learn(root, tokens)));
     let up = lab.garboard(&["-vv", "up"]).expect(0);
-    let seen = sampler.stop();
-    println!("   {} samples, {} command lines, {} tokens", seen.samples, seen.lines.len(), seen.tokens.len());
+    let (seen, mut tokens): (_, Tokens) = sampler.stop();
+    println!("   {} samples, {} command lines, {} tokens", seen.count, seen.lines.len(), tokens.len());
     lab.assert_ready();
-    assert!(seen.samples > 200, "only {} samples", seen.samples);
+    assert!(seen.count > 200, "only {} samples", seen.count);
     // kubeadm ran, and was seen running.
     for verb in ["kubeadm init", "kubeadm join"] {
         assert!(seen.lines.iter().any(|line| line.starts_with(verb)), "`{verb}` was not sampled");
     }
-    let mut tokens = seen.tokens;
     tokens.extend(tokens_of_cluster(lab));
     assert!(!tokens.is_empty(), "no bootstrap token was learned, so that nothing was tested");
     for line in &seen.lines {
         assert_free_of(&tokens, "a command line", line);
+    }
+    for environment in &seen.environments {
+        assert_free_of(&tokens, "an environment", environment);
     }
     assert_free_of(&tokens, "standard output", &up.stdout);
     assert_free_of(&tokens, "standard error", &up.stderr);
@@ -59,17 +55,7 @@ fn assert_free_of(tokens: &Tokens, place: &str, text: &str) {
 
 #[track_caller]
 fn assert_tree_free_of(tokens: &Tokens, folder: &Path) {
-    let Ok(entries) = fs_err::read_dir(folder) else { return };
-    for entry in entries {
-        let entry = entry.unwrap();
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            assert_tree_free_of(tokens, &entry.path());
-        } else if kind.is_file() {
-            let content = fs_err::read(entry.path()).unwrap_or_default();
-            assert_free_of(tokens, &entry.path().display().to_string(), &String::from_utf8_lossy(&content));
-        }
-    }
+    files_below(folder, &mut |path, content| assert_free_of(tokens, &path.display().to_string(), content));
 }
 
 /// Tokens that are still in the cluster after `up`.
@@ -87,44 +73,6 @@ fn tokens_of_cluster(lab: &TestLab) -> Tokens {
 fn decoded(text: &str) -> String {
     use base64::Engine as _;
     String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text.trim()).unwrap()).unwrap()
-}
-
-/// What was seen while `up` ran.
-#[derive(Default)]
-struct Seen {
-    samples: usize,
-    lines: BTreeSet<String>,
-    tokens: Tokens,
-}
-
-/// Looks at all processes of the machine, the hosts' included, and at what lies in the hosts' own folders in memory.
-struct Sampler {
-    stop: mpsc::Sender<()>,
-    thread: JoinHandle<Seen>,
-}
-
-impl Sampler {
-    fn start(folders: Vec<PathBuf>) -> Self {
-        let (stop, stopped) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let mut seen = Seen::default();
-            // Processes tell nobody that they start; the period is short beside the second that a join takes.
-            while matches!(stopped.recv_timeout(PERIOD), Err(mpsc::RecvTimeoutError::Timeout)) {
-                seen.samples += 1;
-                seen.lines.extend(processes().filter_map(|process| command_line(&process)));
-                for folder in &folders {
-                    learn(folder, &mut seen.tokens);
-                }
-            }
-            seen
-        });
-        Self { stop, thread }
-    }
-
-    fn stop(self) -> Seen {
-        let _ = self.stop.send(());
-        self.thread.join().unwrap()
-    }
 }
 
 /// Tokens in files of a folder: kubeadm's configuration holds one for the length of the command.

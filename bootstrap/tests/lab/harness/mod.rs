@@ -7,11 +7,14 @@ mod invocation;
 mod lab;
 mod observed;
 mod phases;
+mod sampler;
 mod state;
 
+pub(crate) use environment::product;
 pub(crate) use host::{Host, command_line, processes};
-pub(crate) use invocation::{Finished, Running, lines_of};
+pub(crate) use invocation::{Finished, Running, lines_of, run};
 pub(crate) use lab::{Shape, TestLab};
 pub(crate) use observed::Watch;
 pub(crate) use phases::Phases;
+pub(crate) use sampler::{Sampler, Samples, files_below};
 pub(crate) use state::{States, assert_same};
