@@ -33,3 +33,21 @@ fn logins_as_people_have_them() {
     phases.must("lab down", || drop(lab));
     phases.finish();
 }
+
+/// Every channel goes through `sudo` then: the agent's own, and the pipes to the API server.
+#[test]
+fn a_cluster_comes_up_through_sudo_with_a_password() {
+    let lab = TestLab::up("t-sudo", Shape::workers(1));
+    let _setup = Setup::new(&lab);
+    let folder = lab.folder().display().to_string();
+    let identity = format!("\"{}\"", lab.lab_folder().join("identity").display());
+    let login = lab.edited(
+        "user: root",
+        &format!("user: pi\n  sudo: {{ password: {{ file: {folder}/secrets/password }} }}"),
+    );
+    let key = lab.edited(&identity, &format!("\"{folder}/keys/ed25519\""));
+    lab.converge();
+    lab.assert_ready();
+    lab.converged();
+    drop((key, login));
+}
