@@ -9,20 +9,29 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use super::text::is_harmful;
 use super::{Event, Listener};
 
-/// Writes each event as one line of JSON.
+/// Writes events as lines of JSON.
 pub struct Json<Target> {
     target: Mutex<Target>,
+    only_failures: bool,
 }
 
 impl<Target: Write + Send> Json<Target> {
-    /// To `target`.
+    /// Each to `target`.
     pub fn new(target: Target) -> Self {
-        Self { target: Mutex::new(target) }
+        Self { target: Mutex::new(target), only_failures: false }
+    }
+
+    /// Only what failed, for a command that prints a document: it may have none to print then, or one without some hosts.
+    pub fn of_failures(target: Target) -> Self {
+        Self { only_failures: true, ..Self::new(target) }
     }
 }
 
 impl<Target: Write + Send> Listener for Json<Target> {
     fn event(&self, event: &Event) {
+        if self.only_failures && !matches!(event, Event::Failed { .. }) {
+            return;
+        }
         let Ok(line) = line(event) else { return };
         if let Ok(mut target) = self.target.lock() {
             // A reader that went away is no reason to stop working on hosts.

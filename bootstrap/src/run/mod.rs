@@ -85,8 +85,10 @@ impl Run {
         let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(Arc::clone(&report))];
         let prints_document = matches!(command, "check" | "plan" | "status" | "kubeconfig");
         match global.output {
-            Format::Json if !prints_document => listeners.push(Box::new(Json::new(std::io::stdout()))),
-            Format::Json => {}
+            Format::Json if prints_document => {
+                listeners.push(Box::new(Json::of_failures(std::io::stdout())));
+            }
+            Format::Json => listeners.push(Box::new(Json::new(std::io::stdout()))),
             Format::Human => listeners.push(Box::new(Human::new(global.verbose > 0, global.terminal()))),
         }
         let handle = Handle {

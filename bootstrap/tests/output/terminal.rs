@@ -50,3 +50,20 @@ fn the_report_of_a_run_that_failed_lies_where_its_last_line_says() {
     let last = document["events"].as_array().unwrap().last().unwrap();
     assert_eq!((&last["event"], &last["page"]), (&"run_finished".into(), &path.into()));
 }
+
+#[test]
+fn a_program_is_told_what_failed_also_by_a_command_that_prints_a_document() {
+    let site = Site::new("go away");
+    for command in ["check", "plan", "status"] {
+        let output = site.garboard().args(["--output", "json", command]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let event: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+        assert_eq!(
+            (&event["event"], &event["problem"]["host"]),
+            (&"failed".into(), &"cp1".into()),
+            "{command}"
+        );
+        assert!(event["problem"]["help"].is_string(), "{event}");
+    }
+}
