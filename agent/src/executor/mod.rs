@@ -129,7 +129,7 @@ impl Executor {
             if self.leaving.is_some() && self.working.is_none() {
                 return self.leave().await;
             }
-            let is_idle = self.client.is_none() && self.working.is_none();
+            let is_idle = self.is_idle();
             let input = if is_idle {
                 let Ok(input) = timeout_at(self.idle_since + LINGER, self.inputs.recv()).await else {
                     self.leaving = Some(Leaving { asked: None });
@@ -142,8 +142,35 @@ impl Executor {
             // It holds a sender itself, so there always is a next one.
             let Some(input) = input else { return Ok(()) };
             self.take(input);
-            self.idle_since = Instant::now();
+            // Another run that asks for the host in vain does not hold it up for all others.
+            if !(is_idle && self.is_idle()) {
+                self.idle_since = Instant::now();
+            }
         }
+    }
+
+    /// Nobody is there and nothing is being done.
+    fn is_idle(&self) -> bool {
+        self.client.is_none() && self.working.is_none()
+    }
+
+    /// What another run, which is refused, can do, and when the host is free at the latest.
+    fn way_out(&self) -> String {
+        let minutes = LINGER.as_secs() / 60;
+        if !self.is_idle() {
+            let still =
+                if self.client.is_none() { "its laptop is gone, a step is still running; " } else { "" };
+            return format!(
+                "{still}wait for that run to end, or finish it from where it was started; it lets go of the host \
+                 {minutes} minutes after its last step if nobody comes back to it"
+            );
+        }
+        let left = LINGER.saturating_sub(self.idle_since.elapsed()).as_secs().max(1);
+        format!(
+            "nobody is connected to it: it lets go of the host in {} min {} s, or finish it from where it was started",
+            left / 60,
+            left % 60
+        )
     }
 
     /// Starts what can be started now.

@@ -58,7 +58,7 @@ impl Executor {
                 kind: FailureKind::Held,
                 message: self.holder.to_string(),
                 causes: Vec::new(),
-                help: Some("wait for that run to end, or finish it from where it was started".to_owned()),
+                help: Some(self.way_out()),
             };
             return arrived.refuse(failure);
         }

@@ -106,6 +106,31 @@ async fn an_executor_nobody_comes_back_to_leaves_after_ten_minutes() {
     assert!(!lab.layout.state.exists() && !lab.layout.run.exists());
 }
 
+#[tokio::test(start_paused = true)]
+async fn another_run_is_told_when_the_host_is_free_and_its_asking_changes_nothing_about_that() {
+    let lab = Lab::new();
+    let begun = tokio::time::Instant::now();
+    let there = lab.client(None).await;
+    let told = || async {
+        let answer = Client::attach(&lab.door).hello("other", agent(), None).await;
+        let Body::Failed(failure) = answer else { panic!("{answer:?}") };
+        assert_eq!(failure.kind, FailureKind::Held);
+        assert!(failure.message.contains("me@laptop since 2026-11-21T09:00:00Z"), "{}", failure.message);
+        failure.help.unwrap()
+    };
+    let help = told().await;
+    assert!(help.contains("wait for that run") && help.contains("10 minutes after its last step"), "{help}");
+    drop(there);
+    for minutes in [4, 4] {
+        tokio::time::sleep(std::time::Duration::from_mins(minutes)).await;
+        told().await;
+    }
+    let help = told().await;
+    assert!(help.contains("in 2 min 0 s") || help.contains("in 1 min 59 s"), "{help}");
+    lab.executor.await.unwrap().unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 600);
+}
+
 #[tokio::test]
 async fn a_failed_step_ends_its_request_and_cancels_what_waits() {
     let lab = Lab::new();

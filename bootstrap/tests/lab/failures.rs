@@ -155,7 +155,7 @@ fn another_laptop_is_told_who_works_since_when(lab: &TestLab) {
     assert_eq!(up.code, 0, "{}", up.story());
     let told = told.unwrap_or_else(|| panic!("no image was imported on {HOST}: {}", up.story())).expect(3);
     let complaints = told.complaints();
-    for word in [HOST, "somebody@", "since 20"] {
+    for word in [HOST, "somebody@", "since 20", "10 minutes after its last step"] {
         assert!(complaints.contains(word), "`{word}` is not in {complaints}");
     }
     assert!(told.of_kind("step_started").next().is_none(), "{}", told.story());
