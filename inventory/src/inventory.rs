@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cluster::Cluster;
 use crate::host::{Host, Role};
+use crate::playbook::OwnPlaybook;
 
 /// What the user asked for: checked, defaults filled in, nothing left to look up in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -13,6 +14,8 @@ pub struct Inventory {
     pub cluster: Cluster,
     /// The hosts in the order of the file; at least one, and at least one control plane.
     pub hosts: Vec<Host>,
+    /// The user's own playbooks in the order of the file.
+    pub playbooks: Vec<OwnPlaybook>,
 }
 
 impl Inventory {

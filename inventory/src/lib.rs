@@ -13,8 +13,8 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`edge`, `addons`, `playbooks`, a host's `zone` and `edge`), a second control plane,
-//! IPv6, networks other than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
+//! Keys of later versions (`edge`, `addons`, a host's `zone` and `edge`), a second control plane, IPv6, networks other
+//! than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
 mod cluster;
 mod defaults;
@@ -23,6 +23,7 @@ mod fault;
 mod host;
 mod inventory;
 mod load;
+mod playbook;
 mod resolve;
 mod rules;
 mod schema;
@@ -39,6 +40,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
 pub use host::{Host, Role};
 pub use inventory::Inventory;
 pub use load::{load, load_with_home, parse};
+pub use playbook::{OwnPlaybook, Place};
 pub use schema::schema;
 pub use secret::{Secret, SecretError, SecretReference};
 pub use ssh::{Ssh, SshTransport};

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fault::{Fault, Faults};
 use crate::inventory::Inventory;
-use crate::resolve::{Base, resolve};
+use crate::resolve::{Base, Origin, resolve};
 use crate::rules;
 use crate::source;
 use crate::span::Span;
@@ -54,22 +54,22 @@ pub fn parse(name: &str, source: &str) -> Result<Inventory, Diagnostics> {
     check(name, source, None)
 }
 
-fn check(name: &str, source: &str, base: Option<Base<'_>>) -> Result<Inventory, Diagnostics> {
-    if source.len() > LARGEST {
+fn check(name: &str, text: &str, base: Option<Base<'_>>) -> Result<Inventory, Diagnostics> {
+    if text.len() > LARGEST {
         let message = format!("`{name}` is larger than an inventory can be (1 MiB)");
         return Err(of_file(name, message, None));
     }
     let mut faults = Faults::default();
-    let root = match yaml::read(source) {
+    let root = match yaml::read(text) {
         Ok(root) => root,
         Err(fault) => {
             faults.push(fault);
-            return Err(faults.into_diagnostics(name, &yaml::mask_text(source)));
+            return Err(faults.into_diagnostics(name, &yaml::mask_text(text)));
         }
     };
     let inventory = source::Inventory::read(&root, &mut faults).and_then(|source| {
         rules::check(&source, &mut faults);
-        resolve(&source, base, &mut faults)
+        resolve(&source, base, Origin { name, text }, &mut faults)
     });
     match inventory {
         Some(inventory) if faults.is_empty() => Ok(inventory),
@@ -79,7 +79,7 @@ fn check(name: &str, source: &str, base: Option<Base<'_>>) -> Result<Inventory, 
                 let start = Span { start: 0, end: 0 };
                 faults.push(Fault::new(start, "the inventory is not complete"));
             }
-            Err(faults.into_diagnostics(name, &yaml::mask_tree(source, &root)))
+            Err(faults.into_diagnostics(name, &yaml::mask_tree(text, &root)))
         }
     }
 }

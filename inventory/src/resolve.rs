@@ -1,12 +1,14 @@
 //! From the checked source to the resolved inventory: defaults, inheritance, paths.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend};
 use crate::defaults;
 use crate::fault::{Fault, Faults, quote};
 use crate::host::Host;
 use crate::inventory::Inventory;
+use crate::playbook::{OwnPlaybook, Place};
 use crate::secret::SecretReference;
 use crate::source;
 use crate::span::{Given, Span};
@@ -22,10 +24,20 @@ pub(crate) struct Base<'a> {
     pub(crate) home: Option<&'a Path>,
 }
 
+/// The file that is resolved, for places in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    /// As it was given.
+    pub(crate) name: &'a str,
+    /// All of it.
+    pub(crate) text: &'a str,
+}
+
 /// Fills in what the file leaves open. `None` if something that must be there is faulty, which was then reported.
 pub(crate) fn resolve(
     source: &source::Inventory,
     base: Option<Base<'_>>,
+    origin: Origin<'_>,
     faults: &mut Faults,
 ) -> Option<Inventory> {
     let cluster = source.cluster.as_ref().and_then(resolve_cluster);
@@ -34,7 +46,32 @@ pub(crate) fn resolve(
         .iter()
         .map(|(name, host)| resolve_host(&name.value, host, &source.ssh, base, faults))
         .collect();
-    Some(Inventory { cluster: cluster?, hosts: hosts.into_iter().collect::<Option<Vec<_>>>()? })
+    let playbooks = resolve_playbooks(source, base, origin, faults);
+    Some(Inventory {
+        cluster: cluster?,
+        hosts: hosts.into_iter().collect::<Option<Vec<_>>>()?,
+        playbooks: playbooks?,
+    })
+}
+
+fn resolve_playbooks(
+    source: &source::Inventory,
+    base: Option<Base<'_>>,
+    origin: Origin<'_>,
+    faults: &mut Faults,
+) -> Option<Vec<OwnPlaybook>> {
+    let (file, text) = (Arc::<str>::from(origin.name), Arc::<str>::from(origin.text));
+    let written = source.playbooks.value_or(Vec::new)?;
+    let own: Vec<_> = written
+        .iter()
+        .map(|folder| {
+            Some(OwnPlaybook {
+                folder: place(&folder.value, folder.span, base, faults)?,
+                place: Place { file: Arc::clone(&file), text: Arc::clone(&text), range: folder.span.range() },
+            })
+        })
+        .collect();
+    own.into_iter().collect()
 }
 
 fn resolve_cluster(source: &source::Cluster) -> Option<Cluster> {

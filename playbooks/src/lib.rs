@@ -3,20 +3,20 @@
 //! # Shape
 //!
 //! files → tree with places (`yaml`) → [`Playbook`]s with compiled templates (`parse`, `template`) → checks that need
-//! no host (`check`) → with inventory, facts and lock, chains of [`PlannedStep`]s (`render`). All of it is pure.
+//! no host (`check`) → with inventory, facts and lock, chains of [`PlannedStep`]s (`render`). All of it is pure but `folder`,
+//! which reads the playbooks of the user's own.
 //!
 //! The shipped playbooks lie beside this crate's `src`, one folder each; [`shipped`] has them built in. What their keys
-//! mean is told in `docs/playbooks.md`.
-//!
-//! # Current limitations
-//!
-//! Playbooks of the user's own are read and checked by the same code, but no inventory names them yet.
+//! mean is told in `docs/playbooks.md`. Those of the user's own join them: [`site`].
 
 mod artifact;
 mod check;
 mod diagnostic;
 mod file;
+mod folder;
 mod late;
+mod needs;
+mod own;
 mod parse;
 mod plan;
 mod playbook;
@@ -29,6 +29,8 @@ mod yaml;
 pub use artifact::{Artifacts, FILES, IMAGES};
 pub use garboard_inventory::{Diagnostic, Diagnostics};
 pub use late::{Ephemeral, Late, LateError, Signals};
+pub use needs::Needs;
+pub use own::site;
 pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered};
 pub use playbook::{Playbook, Selector};
 pub use render::{Inputs, RenderError, node_address};
@@ -43,7 +45,7 @@ pub const CLUSTER_SIGNAL: &str = "cluster";
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Site {
-    /// In the order of `site.yaml`.
+    /// In the order of `site.yaml`, then those of the user's own in the order of the inventory.
     pub playbooks: Vec<Playbook>,
     pub(crate) files: file::Files,
     pub(crate) templates: template::Templates,

@@ -37,7 +37,10 @@ const FILES: [(&str, &str); 18] = files![
 /// # Errors
 /// None in a released tool: its tests call this. Someone who edits a shipped playbook reads here what is wrong with it.
 pub fn shipped() -> Result<Site, Diagnostics> {
-    let sources: BTreeMap<String, String> =
-        FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-    Site::parse(&sources)
+    Site::parse(&sources())
+}
+
+/// Their files, by path.
+pub(crate) fn sources() -> BTreeMap<String, String> {
+    FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 
 use super::cluster::Cluster;
-use super::field::Field;
+use super::field::{Field, given};
 use super::host::Host;
+use super::playbooks;
 use super::section::{Keys, Section};
 use super::ssh::Ssh;
 use crate::fault::{Fault, Faults, quote};
-use crate::span::{Span, Spanned};
+use crate::span::{Given, Span, Spanned};
 use crate::syntax;
 use crate::yaml::Node;
 
@@ -28,6 +29,10 @@ pub(crate) struct Inventory {
         "propertyNames" = { "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
     ))]
     pub(crate) hosts: Vec<(Spanned<String>, Host)>,
+    /// Folders of playbooks of your own, each with a `playbook.yaml`. Relative paths start at the inventory's folder, `~/`
+    /// is the home folder. They come after the shipped ones, or where their `after` says.
+    #[schemars(default, with = "Vec<String>")]
+    pub(crate) playbooks: Given<Vec<Spanned<String>>>,
     /// Where the word `hosts` stands.
     #[schemars(skip)]
     pub(crate) hosts_key: Option<Span>,
@@ -35,11 +40,10 @@ pub(crate) struct Inventory {
 
 pub(super) static KEYS: Keys = Keys {
     example: "cluster: { … }, hosts: { … }",
-    known: &["cluster", "ssh", "hosts"],
+    known: &["cluster", "ssh", "hosts", "playbooks"],
     later: &[
         ("edge", "remove it: ingress, firewall, dynamic DNS and VPN come with a later version"),
         ("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up"),
-        ("playbooks", "remove it: playbooks of your own come with a later version"),
     ],
     elsewhere: &[
         ("name", "it belongs under `cluster:`"),
@@ -73,7 +77,8 @@ impl Inventory {
             faults,
         );
         let hosts = hosts_field.as_ref().and_then(|field| read_hosts(field, faults)).unwrap_or_default();
-        Some(Self { cluster, ssh, hosts, hosts_key: hosts_field.map(|field| field.key) })
+        let playbooks = given(section.get("playbooks"), |field| playbooks::read(field, faults));
+        Some(Self { cluster, ssh, hosts, playbooks, hosts_key: hosts_field.map(|field| field.key) })
     }
 }
 

@@ -6,6 +6,7 @@ mod cluster;
 mod field;
 mod host;
 mod inventory;
+mod playbooks;
 mod secret_reference;
 mod section;
 mod ssh;

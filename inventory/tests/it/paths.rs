@@ -24,6 +24,19 @@ fn paths_start_at_the_inventory_or_at_home() {
 }
 
 #[test]
+fn playbooks_lie_beside_the_inventory_and_know_their_place_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("garboard.yaml");
+    let text = format!("{TEXT}playbooks: [./one, ~/two, /three]\n");
+    fs_err::write(&path, &text).unwrap();
+    let own = load_with_home(&path, Some(Path::new("/home/pi"))).unwrap().playbooks;
+    let folders: Vec<_> = own.iter().map(|own| own.folder.as_path()).collect();
+    assert_eq!(folders, [&folder.path().join("./one"), Path::new("/home/pi/two"), Path::new("/three")]);
+    assert_eq!(*own[1].place.file, *path.to_string_lossy());
+    assert_eq!(&own[1].place.text[own[1].place.range.clone()], "~/two");
+}
+
+#[test]
 fn parsing_leaves_paths_as_they_are_written() {
     let ssh = parse("garboard.yaml", TEXT).unwrap().hosts[0].ssh.clone();
     assert_eq!(ssh.identity, [Path::new("~/.ssh/id"), Path::new("keys/id"), Path::new("/abs/id")]);

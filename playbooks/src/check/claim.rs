@@ -15,6 +15,8 @@ struct Claim<'a> {
     whole: bool,
     /// It is written by a step; else made by the software.
     written: bool,
+    /// Others may write it in the same way: lines of one file.
+    shared: bool,
     span: Span,
 }
 
@@ -52,6 +54,9 @@ fn clashes(one: &Claim<'_>, other: &Claim<'_>) -> bool {
     let below = |whole: &Claim<'_>, inner: &Claim<'_>| {
         whole.whole && inner.subject.strip_prefix(&whole.subject).is_some_and(|rest| rest.starts_with('/'))
     };
+    if one.shared && other.shared {
+        return false;
+    }
     let same_playbook = one.playbook.name == other.playbook.name;
     if same_playbook && !(one.written && other.written) {
         // What a playbook writes may well lie inside what its software makes.
@@ -65,11 +70,13 @@ fn claims_of(playbook: &Playbook) -> Vec<Claim<'_>> {
     let mut claims = Vec::new();
     for step in &playbook.steps {
         let Kind::Host(step) = &step.kind else { continue };
+        let shared = matches!(step, HostStep::HostsEntry { .. });
         claims.extend(written(step).into_iter().map(|(subject, span)| Claim {
             playbook,
             subject,
             whole: false,
             written: true,
+            shared,
             span,
         }));
     }
@@ -86,7 +93,7 @@ fn claims_of(playbook: &Playbook) -> Vec<Claim<'_>> {
             Owned::Sysctl(key) => (format!("sysctl {key}"), false),
             Owned::Mounts(path) => (format!("mounts {path}"), false),
         };
-        claims.push(Claim { playbook, subject, whole, written: false, span: *span });
+        claims.push(Claim { playbook, subject, whole, written: false, shared: false, span: *span });
     }
     claims
 }
@@ -108,6 +115,8 @@ fn written(step: &HostStep) -> Vec<(String, Span)> {
         HostStep::Unit { name, content: Some(_), .. } => {
             vec![(format!("/etc/systemd/system/{}", name.value), name.span)]
         }
+        HostStep::Hostname { name } => vec![("/etc/hostname".to_owned(), name.span)],
+        HostStep::HostsEntry { address, .. } => vec![("/etc/hosts".to_owned(), address.span)],
         _ => Vec::new(),
     }
 }

@@ -3,11 +3,13 @@
 use crate::diagnostic::{Fault, Faults, suggestion};
 use crate::playbook::Playbook;
 
-/// Indices in running order: as listed, each after those its `after` names. What stands in a circle comes last.
+/// Indices in running order: the shipped ones as listed, each after those its `after` names; then the user's own, each
+/// right behind those its `after` names, or without an `after` at the end. What stands in a circle comes last.
 pub(crate) fn order(playbooks: &[Playbook]) -> Vec<usize> {
     let mut placed: Vec<usize> = Vec::new();
     while let Some(next) = next(playbooks, &placed) {
-        placed.push(next);
+        let position = if playbooks[next].own { position(playbooks, &placed, next) } else { placed.len() };
+        placed.insert(position, next);
     }
     placed.extend((0..playbooks.len()).filter(|index| !placed.contains(index)).collect::<Vec<_>>());
     placed
@@ -22,6 +24,15 @@ fn next(playbooks: &[Playbook], placed: &[usize]) -> Option<usize> {
             .filter_map(|name| playbooks.iter().position(|other| other.name == name.value))
             .all(|before| placed.contains(&before))
     })
+}
+
+/// Where one of the user's own goes: behind the last of those it names, and behind others of the user's that are there.
+fn position(playbooks: &[Playbook], placed: &[usize], next: usize) -> usize {
+    let is_named =
+        |index: &usize| playbooks[next].after.iter().any(|name| name.value == playbooks[*index].name);
+    let Some(last) = placed.iter().rposition(is_named) else { return placed.len() };
+    let own = placed[last + 1..].iter().take_while(|index| playbooks[**index].own);
+    last + 1 + own.count()
 }
 
 /// Names that are no playbook, and circles.

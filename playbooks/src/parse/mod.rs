@@ -9,6 +9,8 @@ mod step;
 
 use std::collections::BTreeMap;
 
+use garboard_inventory::OwnPlaybook;
+
 use crate::Diagnostics;
 use crate::Site;
 use crate::diagnostic::{Fault, Faults, suggestion};
@@ -18,11 +20,26 @@ use crate::yaml::{Fields, read};
 
 /// What a reader of one playbook has at hand.
 pub(crate) struct Reader<'a> {
-    /// The playbook's folder.
+    /// The playbook's name.
+    pub(crate) name: &'a str,
+    /// Its folder, as its files are listed.
     pub(crate) folder: &'a str,
+    /// It is the user's own.
+    pub(crate) own: bool,
     pub(crate) files: &'a Files,
     pub(crate) templates: &'a mut Compiler,
     pub(crate) faults: &'a mut Faults,
+}
+
+/// An entry of the table of contents.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    /// The playbook's name, and where it is listed.
+    pub(crate) name: Spanned<String>,
+    /// Where its files are.
+    pub(crate) folder: String,
+    /// It is the user's own.
+    pub(crate) own: bool,
 }
 
 impl Site {
@@ -33,6 +50,14 @@ impl Site {
     /// # Errors
     /// Every violation found, each with its place.
     pub fn parse(sources: &BTreeMap<String, String>) -> Result<Self, Diagnostics> {
+        Self::assemble(sources, &[])
+    }
+
+    /// The same, joined by the user's own playbooks, whose folders are read.
+    pub(crate) fn assemble(
+        sources: &BTreeMap<String, String>,
+        own: &[OwnPlaybook],
+    ) -> Result<Self, Diagnostics> {
         let mut files = Files::default();
         for (path, text) in sources {
             files.add(path, text);
@@ -40,15 +65,26 @@ impl Site {
         let mut faults = Faults::default();
         let mut templates = Compiler::new();
         let mut playbooks = Vec::new();
-        for name in list(&mut files, &mut faults) {
-            let path = format!("{}/playbook.yaml", name.value);
+        let mut listed: Vec<Listed> = list(&mut files, &mut faults)
+            .into_iter()
+            .map(|name| Listed { folder: name.value.clone(), name, own: false })
+            .collect();
+        listed.extend(crate::own::listed(own, &listed, &mut files, &mut faults));
+        for listed in &listed {
+            let path = format!("{}/playbook.yaml", listed.folder);
             let Some((number, file)) = files.find(&path) else {
-                faults.push(missing_playbook(&files, &name));
+                faults.push(missing_playbook(&files, &listed.name));
                 continue;
             };
             let Some(node) = read(number, &file.text, &mut faults) else { continue };
-            let mut reader =
-                Reader { folder: &name.value, files: &files, templates: &mut templates, faults: &mut faults };
+            let mut reader = Reader {
+                name: &listed.name.value,
+                folder: &listed.folder,
+                own: listed.own,
+                files: &files,
+                templates: &mut templates,
+                faults: &mut faults,
+            };
             playbooks.extend(reader.playbook(&node));
         }
         let site = Self { playbooks, files, templates: templates.finish() };

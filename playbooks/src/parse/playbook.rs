@@ -22,7 +22,8 @@ impl Reader<'_> {
         let hosts = hosts?;
         let steps = steps_node.map(|node| self.steps(node, &hosts.value))?;
         Some(Playbook {
-            name: self.folder.to_owned(),
+            name: self.name.to_owned(),
+            own: self.own,
             about: about?,
             hosts: hosts.value,
             hosts_span: hosts.span,

@@ -46,6 +46,12 @@ impl Reader<'_> {
     /// The name of a file in `templates/`.
     pub(crate) fn template(&mut self, node: &Node) -> Option<Text> {
         let name = node.text("the name of a file in `templates/`", self.faults)?;
+        if name.value.contains('/') {
+            let message = format!("`{}` is not the name of a file in `templates/`", name.value);
+            let help = "a playbook's templates lie directly in its folder `templates`, and nowhere else";
+            self.faults.push(Fault::new(name.span, message).help(help));
+            return None;
+        }
         let folder = format!("{}/templates/", self.folder);
         let path = format!("{folder}{}", name.value);
         let Some((number, file)) = self.files.find(&path) else {

@@ -25,6 +25,8 @@ const HOST: [&str; 14] = [
 ];
 /// Kinds that run on the cluster.
 const CLUSTER: [&str; 4] = ["manifest", "wait_nodes", "label", "token"];
+/// Kinds that make the cluster: a second one of them would be a second cluster.
+const SHIPPED: [&str; 4] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token"];
 /// Kinds of the design that nothing acts on yet.
 const LATER: [&str; 13] = [
     "line_in_file",
@@ -123,6 +125,12 @@ impl Reader<'_> {
                     Fault::new(kind.span, message)
                         .help("put it into a playbook with `hosts: all`, for example"),
                 );
+                None
+            }
+            name if SHIPPED.contains(&name) && self.own => {
+                let message = format!("`{name}` is for the playbooks that come with Garboard");
+                let help = "they make the cluster; yours may wait for the signal `cluster`";
+                self.faults.push(Fault::new(kind.span, message).help(help));
                 None
             }
             name if on_cluster => self.cluster_step(name, value),

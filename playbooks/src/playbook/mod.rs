@@ -16,6 +16,8 @@ use crate::file::{Span, Spanned};
 pub struct Playbook {
     /// Its folder's name.
     pub name: String,
+    /// It is one of the user's own.
+    pub own: bool,
     /// One line for a person.
     pub about: String,
     /// Where its steps run.

@@ -126,6 +126,11 @@ impl Templates {
         self.engine.get_template_variables(&text.template).is_ok_and(|names| names.contains(variable))
     }
 
+    /// Whether this word stands anywhere in a text.
+    pub(crate) fn holds(&self, text: &Text, word: &str) -> bool {
+        self.sources.get(&text.template).is_some_and(|source| source.contains(word))
+    }
+
     /// Complains about fields in conditions that are not there. Tera takes them for false, so that a slip in a name
     /// would silently decide what is left out.
     pub(crate) fn check_conditions(&self, text: &Text, context: &Context, faults: &mut Faults) {
