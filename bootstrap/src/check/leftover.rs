@@ -2,6 +2,9 @@
 
 use super::{Row, Subject};
 
+/// The row about Kubernetes that another tool left.
+pub(crate) const EARLIER_CLUSTER: &str = "earlier cluster";
+
 pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     conflicts(subject, rows);
     leftovers(subject, rows);
@@ -33,13 +36,13 @@ fn leftovers(subject: &Subject<'_>, rows: &mut Vec<Row>) {
         found.push("/var/lib/etcd/member".to_owned());
     }
     if subject.is_ours() || found.is_empty() {
-        rows.push(subject.fine("earlier cluster", "none"));
+        rows.push(subject.fine(EARLIER_CLUSTER, "none"));
         return;
     }
     found.sort();
     found.dedup();
     rows.push(subject.blocking(
-        "earlier cluster",
+        EARLIER_CLUSTER,
         format!("found {}, which another tool left", found.join(", ")),
         "save what you need of that cluster, then remove it with the tool that made it (for kubeadm: `kubeadm reset`, \
          and delete /etc/kubernetes, /etc/cni/net.d and /var/lib/etcd)",

@@ -18,6 +18,8 @@ use serde::Serialize;
 
 use crate::problem::{Exit, Problem};
 
+pub(crate) use leftover::EARLIER_CLUSTER;
+
 /// How serious a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

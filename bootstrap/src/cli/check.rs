@@ -17,6 +17,7 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 }
 
 async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
+    run.site()?;
     let reached = run.reach().await?;
     let mut rows = run.rows(&reached);
     rows.extend(run.mesh(&reached, Ways::All).await?);

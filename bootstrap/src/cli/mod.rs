@@ -7,6 +7,7 @@ mod kubeconfig;
 mod man;
 mod plan;
 mod reset;
+mod run;
 mod schema;
 mod status;
 mod up;
@@ -42,6 +43,8 @@ enum Command {
     Plan(plan::Plan),
     /// Make the hosts the cluster that the inventory describes
     Up,
+    /// Run a playbook of your own alone, on its hosts
+    Run(run::RunPlaybook),
     /// Show what is: hosts, nodes, and what differs from the inventory
     Status,
     /// Give hosts back: what was changed returns, what was made goes away
@@ -87,6 +90,7 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
             Command::Check => check::run(global).await,
             Command::Plan(command) => plan::run(global, &command).await,
             Command::Up => up::run(global).await,
+            Command::Run(command) => run::run(global, &command).await,
             Command::Status => status::run(global).await,
             Command::Reset(command) => reset::run(global, &command).await,
             Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,

@@ -13,10 +13,11 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 }
 
 async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
+    let site = run.site()?;
     let reached = run.reach().await?;
     let membership = run.membership(&reached)?;
     let supply = run.supply(&reached, Writing::Forbidden).await?;
-    let mut plan = run.plan(&reached, &membership, &supply).await?;
+    let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let status = Status::of(run, &reached, &membership, &plan).await?;
     match global.output {

@@ -11,12 +11,13 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 }
 
 async fn work(run: &Run) -> Result<u64, Ended> {
+    let site = run.site()?;
     let reached = run.reach().await?;
     let mesh = run.mesh(&reached, Ways::OfNewcomers).await?;
     run.preflight(&reached, mesh)?;
     let membership = run.membership(&reached)?;
     let supply = run.supply(&reached, Writing::Allowed).await?;
-    let mut plan = run.plan(&reached, &membership, &supply).await?;
+    let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let changes = run.apply(&reached, &membership, plan, supply).await?;
     run.write_kubeconfig(&reached, &membership).await?;

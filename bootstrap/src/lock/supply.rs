@@ -31,8 +31,7 @@ impl Lock {
         store: &Arc<Store>,
         architectures: &BTreeSet<String>,
     ) -> Result<Supply, LockError> {
-        let mut supply =
-            Supply { artifacts: Artifacts::default(), store: Arc::clone(store), sources: HashMap::new() };
+        let mut supply = Supply::nothing(store);
         let missing = |component: &str, architecture: &str| LockError::Missing {
             component: component.to_owned(),
             architecture: architecture.to_owned(),
@@ -73,6 +72,11 @@ impl Lock {
 }
 
 impl Supply {
+    /// For a run that needs nothing of the lock.
+    pub fn nothing(store: &Arc<Store>) -> Self {
+        Self { artifacts: Artifacts::default(), store: Arc::clone(store), sources: HashMap::new() }
+    }
+
     /// The path of a blob of these artifacts on the laptop, fetched unless it is there, and known to be right.
     pub async fn blob(&self, blob: Blob) -> Result<PathBuf, StoreError> {
         let source = self.sources.get(&blob.digest).ok_or(StoreError::NoSource { digest: blob.digest })?;

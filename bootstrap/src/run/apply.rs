@@ -1,12 +1,13 @@
 //! Removes the difference: all chains at once, blobs beside them, the cluster's own chain on the laptop.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use garboard_playbooks::Ephemeral;
+use garboard_playbooks::{CLUSTER_SIGNAL, Ephemeral};
 use tokio::task::JoinSet;
 
 use super::chain::{self, Chain};
-use super::cluster_chain::{CLUSTER, ClusterChain};
+use super::cluster_chain::{CLUSTER, ClusterChain, ClusterEnded};
 use super::difference::pending;
 use super::signal::Signals;
 use super::{Plan, Reached, Run, token, transfer};
@@ -50,12 +51,36 @@ impl Run {
         let cluster = &plan.difference.cluster;
         self.planned(CLUSTER, cluster.len(), cluster.iter().filter(|step| step.is_pending()).count());
         let ephemeral = Ephemeral { token: token_for(initialised, &joining)? };
-        let (signals, supply) = (Signals::default(), Arc::new(supply));
+        let signals = Signals::default();
+        lose_what_nobody_gives(&plan, &[CLUSTER_SIGNAL], &signals);
+        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, Arc::new(supply));
+        let cluster = ClusterChain {
+            run: self,
+            leader: &membership.leader,
+            session: reached.hosts.get(&membership.leader).map(|host| &host.session),
+            signals: &signals,
+            ephemeral: &ephemeral,
+            joining: &joining,
+            initialised,
+        };
+        let (hosts, cluster) = tokio::join!(ends_of(chains), cluster.run(&plan));
+        self.ended(hosts, cluster, reached.hosts.len())
+    }
+
+    /// Starts the chains of all hosts that were reached and may be changed; the others give the signals they can.
+    pub(super) fn start_chains(
+        &self,
+        reached: &Reached,
+        plan: &mut Plan,
+        signals: &Signals,
+        ephemeral: &Ephemeral,
+        supply: Arc<Supply>,
+    ) -> JoinSet<chain::Ended> {
         let mut chains = JoinSet::new();
         for (host, steps) in std::mem::take(&mut plan.difference.hosts) {
             let Some(reached_host) = reached.hosts.get(&host) else { continue };
             if !self.may_change(&host) {
-                chain::only_give(&host, &steps, &signals);
+                chain::only_give(&host, &steps, signals);
                 continue;
             }
             let (session, signals, events) =
@@ -97,33 +122,19 @@ impl Run {
                 chain.tell(ended)
             });
         }
-        let cluster = ClusterChain {
-            run: self,
-            leader: &membership.leader,
-            session: reached.hosts.get(&membership.leader).map(|host| &host.session),
-            signals: &signals,
-            ephemeral: &ephemeral,
-            joining: &joining,
-            initialised,
-        };
-        let hosts = async {
-            let (mut changed, mut problems) = (0, Vec::new());
-            while let Some(joined) = chains.join_next().await {
-                match joined {
-                    Ok(ended) => {
-                        changed += ended.changed;
-                        problems.extend(ended.problem);
-                    }
-                    Err(error) => problems.push(Problem::from_error(Exit::Failed, &error)),
-                }
-            }
-            (changed, problems)
-        };
-        let (hosts, cluster) = tokio::join!(hosts, cluster.run(&plan));
-        let (changed, mut problems) = hosts;
+        chains
+    }
+
+    /// Tells how the chains ended, on `count` hosts and in the cluster.
+    pub(super) fn ended(
+        &self,
+        (changed, mut problems): (u64, Vec<Problem>),
+        cluster: ClusterEnded,
+        count: usize,
+    ) -> Result<u64, Ended> {
         problems.extend(cluster.problem);
         let all_changes = changed + cluster.changed;
-        self.note(&self.summary(all_changes, reached.hosts.len()));
+        self.note(&self.summary(all_changes, count));
         match problems.iter().map(|problem| problem.exit).max() {
             None => Ok(all_changes),
             // Each was shown when it happened.
@@ -131,7 +142,7 @@ impl Run {
         }
     }
 
-    fn planned(&self, host: &str, steps: usize, pending: usize) {
+    pub(super) fn planned(&self, host: &str, steps: usize, pending: usize) {
         self.events().send(&Event::HostPlanned {
             host: host.to_owned(),
             steps: steps as u64,
@@ -139,11 +150,45 @@ impl Run {
         });
     }
 
-    fn summary(&self, changes: u64, hosts: usize) -> String {
+    pub(super) fn summary(&self, changes: u64, hosts: usize) -> String {
         let seconds = crate::output::text::duration(self.handle().elapsed_milliseconds());
         let word = if changes == 1 { "change" } else { "changes" };
         format!("{changes} {word} on {hosts} hosts in {seconds}")
     }
+}
+
+/// Waits for all chains; gives how many steps changed something, and what went wrong.
+pub(super) async fn ends_of(mut chains: JoinSet<chain::Ended>) -> (u64, Vec<Problem>) {
+    let (mut changed, mut problems) = (0, Vec::new());
+    while let Some(joined) = chains.join_next().await {
+        match joined {
+            Ok(ended) => {
+                changed += ended.changed;
+                problems.extend(ended.problem);
+            }
+            Err(error) => problems.push(Problem::from_error(Exit::Failed, &error)),
+        }
+    }
+    (changed, problems)
+}
+
+/// A signal of a host that was not reached will not come; whoever waits for it must not wait for ever. `others` are given
+/// by the run itself.
+pub(super) fn lose_what_nobody_gives(plan: &Plan, others: &[&str], signals: &Signals) {
+    let rendered = &plan.rendered;
+    let of_hosts = || rendered.hosts.iter().filter(|(host, _)| plan.difference.hosts.contains_key(*host));
+    let steps = || of_hosts().flat_map(|(_, chain)| chain);
+    let given: BTreeSet<&String> = steps()
+        .filter_map(|step| step.gives.as_ref())
+        .chain(rendered.cluster.iter().filter_map(|step| step.gives.as_ref()))
+        .collect();
+    let lost: BTreeSet<String> = steps()
+        .flat_map(|step| &step.waits)
+        .chain(rendered.cluster.iter().flat_map(|step| &step.waits))
+        .filter(|signal| !given.contains(signal) && !others.contains(&signal.as_str()))
+        .cloned()
+        .collect();
+    signals.lose(&lost, "the host that gives it was not reached");
 }
 
 /// A bootstrap token, when some host needs one in this run.

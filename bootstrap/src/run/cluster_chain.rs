@@ -19,7 +19,7 @@ use crate::session::Session;
 /// The host name events of this chain carry.
 pub(super) const CLUSTER: &str = "cluster";
 /// The signal of the first control plane's init.
-const API: &str = "api";
+pub(super) const API: &str = "api";
 /// Where a control plane serves the API for itself.
 const API_ADDRESS: &str = "127.0.0.1:6443";
 /// How long nodes may take to register (images are still on their way then) and to become Ready after that.

@@ -38,16 +38,40 @@ impl Run {
             plan.difference.cluster = steps.map(unknown).collect();
             return Ok(());
         }
-        let session = reached.hosts.get(&membership.leader).map(|host| &host.session);
-        let cluster = Arc::new(self.connect_cluster(&membership.leader, session, Some(ca_hash)).await?);
-        let configuration =
-            cluster.configuration().await.map_err(|error| failed(&error).host(&membership.leader))?;
-        none_of(fixed(self.inventory(), &configuration))?;
         let joining = plan.joining();
+        self.compare_with_live(reached, &membership.leader, ca_hash, &joining, plan).await
+    }
+
+    /// The same for a playbook alone, which is none where there is no cluster: nothing of it is the cluster's then.
+    pub async fn compare_alone(
+        &self,
+        reached: &Reached,
+        membership: &Membership,
+        plan: &mut Plan,
+    ) -> Result<(), Ended> {
+        match &membership.cluster {
+            Some(ca_hash) => self.compare_with_live(reached, &membership.leader, ca_hash, &[], plan).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn compare_with_live(
+        &self,
+        reached: &Reached,
+        leader: &str,
+        ca_hash: &str,
+        joining: &[String],
+        plan: &mut Plan,
+    ) -> Result<(), Ended> {
+        let session = reached.hosts.get(leader).map(|host| &host.session);
+        let cluster = Arc::new(self.connect_cluster(leader, session, Some(ca_hash)).await?);
+        let configuration = cluster.configuration().await.map_err(|error| failed(&error).host(leader))?;
+        none_of(fixed(self.inventory(), &configuration))?;
         let mut differences = Vec::new();
-        for step in steps {
+        for step in plan.rendered.cluster.iter().filter(|step| !matches!(step.step, ClusterStep::Wait { .. }))
+        {
             let changes = self
-                .cluster_changes(&cluster, &step.step, &joining)
+                .cluster_changes(&cluster, &step.step, joining)
                 .await
                 .map_err(|error| failed(&error).step(step.id.to_string()))?;
             differences.push(ClusterDifference {

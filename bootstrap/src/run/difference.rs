@@ -92,6 +92,9 @@ pub fn human(difference: &Difference, contents: bool) -> String {
             }
         }
     }
+    if difference.cluster.is_empty() {
+        return out;
+    }
     let waiting = difference.cluster.iter().filter(|step| step.is_pending()).count();
     let _ = writeln!(out, "cluster: {waiting} of {} steps differ", difference.cluster.len());
     for step in difference.cluster.iter().filter(|step| step.is_pending()) {

@@ -1,5 +1,6 @@
 //! A run: from the command line to hosts and back, one file a stage.
 
+mod alone;
 mod apply;
 mod chain;
 mod cluster_chain;
@@ -64,7 +65,7 @@ impl Handle {
 }
 
 impl Run {
-    /// Reads the inventory, checks the playbooks against it, opens the laptop's memory of the cluster.
+    /// Reads the inventory, opens the laptop's memory of the cluster.
     pub fn begin(global: &Global, command: &str) -> Result<Self, Ended> {
         let inventory = garboard_inventory::load(&global.inventory).map_err(Ended::Inventory)?;
         let limit: BTreeSet<String> = global.limit.iter().cloned().collect();

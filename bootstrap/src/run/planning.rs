@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::try_join_all;
+use garboard_inventory::OwnPlaybook;
 use garboard_playbooks::{Inputs, PlannedStep, RenderError, Rendered, Site};
 use garboard_protocol::{Observation, Owned, QueuedStep, Step, StepId};
 
@@ -61,15 +62,7 @@ impl Run {
         let failed = |error: &dyn std::error::Error| Problem::from_error(Exit::Failed, error);
         let architectures: BTreeSet<String> =
             reached.hosts.values().map(|host| host.facts.architecture.clone()).collect();
-        let upstream = match &self.upstream {
-            Some(url) => Upstream::mirror(url).map_err(|error| failed(&error))?,
-            None => Upstream::official(),
-        };
-        let events = self.events().clone();
-        let listener: crate::store::Listener = Arc::new(move |progress| events.send(&fetching(progress)));
-        let store = Store::open(&crate::state::blobs_folder(), upstream, Patience::default(), listener)
-            .map_err(|error| failed(&error))?;
-        let store = Arc::new(store);
+        let store = self.store()?;
         let (lock, news) = crate::lock::for_run(
             &self.lock_path(),
             &self.inventory().cluster.kubernetes,
@@ -85,9 +78,35 @@ impl Run {
         Ok(lock.supply(&store, &architectures).await.map_err(|error| failed(&error))?)
     }
 
+    /// The laptop's blobs, and where those come from that it lacks.
+    pub(super) fn store(&self) -> Result<Arc<Store>, Problem> {
+        let failed = |error: &dyn std::error::Error| Problem::from_error(Exit::Failed, error);
+        let upstream = match &self.upstream {
+            Some(url) => Upstream::mirror(url).map_err(|error| failed(&error))?,
+            None => Upstream::official(),
+        };
+        let events = self.events().clone();
+        let listener: crate::store::Listener = Arc::new(move |progress| events.send(&fetching(progress)));
+        let store = Store::open(&crate::state::blobs_folder(), upstream, Patience::default(), listener)
+            .map_err(|error| failed(&error))?;
+        Ok(Arc::new(store))
+    }
+
+    /// All playbooks, the shipped ones and the user's own, checked against the inventory. No host is called before.
+    pub fn site(&self) -> Result<Site, Ended> {
+        self.site_of(&self.inventory().playbooks)
+    }
+
+    pub(super) fn site_of(&self, own: &[OwnPlaybook]) -> Result<Site, Ended> {
+        let site = garboard_playbooks::site(own).map_err(|said| Ended::Inventory(said.to_string()))?;
+        site.check(self.inventory()).map_err(|said| Ended::Inventory(said.to_string()))?;
+        Ok(site)
+    }
+
     /// Renders every chain and probes it: what is, against what should be.
     pub async fn plan(
         &self,
+        site: &Site,
         reached: &Reached,
         membership: &Membership,
         supply: &Supply,
@@ -99,7 +118,8 @@ impl Run {
             artifacts: &supply.artifacts,
             leader: &membership.leader,
         };
-        let rendered = site()?.render(&inputs).map_err(unrendered)?;
+        let mut rendered = site.render(&inputs).map_err(unrendered)?;
+        rendered.hosts.retain(|_, chain| !chain.is_empty());
         let probes = rendered.hosts.iter().filter_map(|(name, chain)| {
             let session = reached.hosts.get(name)?.session.clone();
             let steps =
@@ -115,10 +135,10 @@ impl Run {
         Ok(Plan { difference, rendered, cluster: None })
     }
 
-    /// What every shipped playbook says its software makes by itself.
+    /// What every shipped playbook says its software makes by itself. What the user's own say lies on the hosts.
     pub fn owned(&self) -> Result<Vec<Owned>, Ended> {
         let owned: BTreeSet<Owned> =
-            site()?.playbooks.iter().flat_map(|playbook| playbook.owns.iter().cloned()).collect();
+            shipped()?.playbooks.iter().flat_map(|playbook| playbook.owns.iter().cloned()).collect();
         Ok(owned.into_iter().collect())
     }
 }
@@ -137,7 +157,7 @@ fn fetching(progress: Progress) -> Event {
     }
 }
 
-fn site() -> Result<Site, Ended> {
+fn shipped() -> Result<Site, Ended> {
     garboard_playbooks::shipped().map_err(Ended::Inventory)
 }
 

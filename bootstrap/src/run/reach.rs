@@ -48,9 +48,14 @@ impl Run {
     /// Connects to the hosts this run is about. A host key that is not the pinned one ends the run; a host that does
     /// not answer is named and left out.
     pub async fn reach(&self) -> Result<Reached, Ended> {
+        self.reach_hosts(self.asked_for()).await
+    }
+
+    /// The same for some of them.
+    pub(super) async fn reach_hosts(&self, hosts: impl Iterator<Item = &Host>) -> Result<Reached, Ended> {
         let transports = Arc::new(self.transports()?);
         let mut tasks = JoinSet::new();
-        for host in self.asked_for() {
+        for host in hosts {
             let (run, transports, host) = (self.handle(), Arc::clone(&transports), host.clone());
             tasks.spawn(async move {
                 let reached = run.reach_host(transports.of(&host), &host).await;
