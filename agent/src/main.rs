@@ -56,7 +56,13 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
 
 fn services(system: Arc<Real>, layout: Layout) -> Services {
     Services {
-        host: Host { system, layout, kinds: steps::kind, snapshot: reset::snapshot::take },
+        host: Host {
+            system,
+            layout,
+            kinds: steps::kind,
+            snapshot: reset::snapshot::take,
+            note_places: reset::snapshot::note_places,
+        },
         facts: facts::collect,
         reset: reset::reset,
         verify: reset::verify,

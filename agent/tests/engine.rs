@@ -22,7 +22,13 @@ fn look_around(look: &dyn Look) -> io::Result<serde_json::Value> {
 
 fn host(fake: &Arc<Fake>) -> Host {
     let system: Arc<dyn System> = Arc::<Fake>::clone(fake);
-    Host { system, layout: Layout::host(), kinds: steps::kind, snapshot: look_around }
+    Host {
+        system,
+        layout: Layout::host(),
+        kinds: steps::kind,
+        snapshot: look_around,
+        note_places: |_, _, _| false,
+    }
 }
 
 fn bare() -> Arc<Fake> {

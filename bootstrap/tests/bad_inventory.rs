@@ -70,6 +70,23 @@ fn every_fault_of_a_file_is_reported_with_its_place_and_nobody_is_called() {
 }
 
 #[test]
+fn a_fault_in_a_playbook_of_ones_own_is_reported_with_its_place_and_nobody_is_called() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("mine");
+    fs_err::create_dir(&own).unwrap();
+    let text = "about: Mine\nhosts: all\nsteps:\n  - file: { path: /etc/kubernetes/mine, content: \"{{ vras }}\" }\n";
+    fs_err::write(own.join("playbook.yaml"), text).unwrap();
+    let good = inventory("  kubernetes: v1.36.3", folder.path());
+    let output = up(folder.path(), &format!("{good}playbooks: [./mine]\n"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for words in ["mine/playbook.yaml:4:19", "`kubernetes` owns", "mine/playbook.yaml:4:49", "`vras`"] {
+        assert!(said.contains(words), "`{words}` is not in:\n{said}");
+    }
+    assert!(!trace(folder.path()).exists(), "a connection was made");
+}
+
+#[test]
 fn a_good_inventory_makes_the_connection_that_a_bad_one_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let output = up(folder.path(), &inventory("  kubernetes: v1.36.3", folder.path()));

@@ -34,6 +34,8 @@ pub struct Host {
     pub kinds: fn(&Step) -> &dyn Kind,
     /// Takes the snapshot.
     pub snapshot: fn(&dyn Look) -> io::Result<serde_json::Value>,
+    /// Notes in a snapshot what lies at places that playbooks own from now on; says whether there was something to note.
+    pub note_places: fn(&mut serde_json::Value, &[Owned], &dyn Look) -> bool,
 }
 
 /// The engine of one run.
@@ -192,6 +194,13 @@ impl Engine {
         self.has_changed = true;
         if !Snapshot::is_taken(system.look(), layout)? {
             Snapshot(snapshot(system.look())?).save(&**system, layout)?;
+        }
+        // Before anything of ours can be there: what lies at these places now belongs to others.
+        if !self.owns.added().is_empty()
+            && let Some(mut noted) = Snapshot::load(system.look(), layout)?
+            && (self.host.note_places)(&mut noted.0, self.owns.added(), system.look())
+        {
+            noted.save(&**system, layout)?;
         }
         self.owns.save(&**system, layout)?;
         let intent = Intent { step: step.id.clone(), run: self.run.clone(), time: rfc3339(system.now()) };

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
+use garboard_protocol::Owned;
 use serde::{Deserialize, Serialize};
 
 use super::{iptables, links, mounts, namespaces, nft};
@@ -113,6 +114,10 @@ pub(crate) struct Before {
     pub(crate) is_online: bool,
     /// Path → `directory`, `file SIZE`, `link TARGET`, `other`.
     pub(crate) paths: BTreeMap<String, String>,
+    /// What lay at other places that playbooks own, when they began to: the place → paths at or below it. It is others'
+    /// also where the host was a member already.
+    #[serde(default)]
+    pub(crate) places: BTreeMap<String, BTreeSet<String>>,
     /// Places with more in them than is listed.
     pub(crate) truncated: Vec<String>,
 }
@@ -121,6 +126,32 @@ pub(crate) struct Before {
 pub fn take(look: &dyn Look) -> io::Result<serde_json::Value> {
     let before = Before::take(look).map_err(io::Error::other)?;
     serde_json::to_value(before).map_err(io::Error::other)
+}
+
+/// Notes what lies at places that playbooks own from now on, so that reset leaves it. What the snapshot lists anyway, or
+/// has noted already, is not noted again. Says whether there was something to note.
+pub fn note_places(snapshot: &mut serde_json::Value, owned: &[Owned], look: &dyn Look) -> bool {
+    let Ok(mut before) = serde_json::from_value::<Before>(snapshot.clone()) else { return false };
+    let mut is_new = false;
+    for owned in owned {
+        let (Owned::Path(place) | Owned::Data(place)) = owned else { continue };
+        let is_listed = PLACES.iter().any(|listed| listed == place || mounts::is_below(place, listed));
+        let Ok(Some(found)) = look.metadata(Path::new(place)) else { continue };
+        if is_listed || before.places.contains_key(place) {
+            continue;
+        }
+        let mut paths = BTreeMap::new();
+        if !list(place, found.device, look, &mut paths) {
+            before.truncated.push(place.clone());
+        }
+        before.places.insert(place.clone(), paths.into_keys().collect());
+        is_new = true;
+    }
+    if is_new && let Ok(value) = serde_json::to_value(before) {
+        *snapshot = value;
+        return true;
+    }
+    false
 }
 
 impl Before {
@@ -143,6 +174,7 @@ impl Before {
             units: units(look),
             is_online: state(ONLINE, look).is_ok_and(|state| is_running(&state)),
             paths,
+            places: BTreeMap::new(),
             truncated,
         })
     }
@@ -194,11 +226,9 @@ impl Before {
 
     /// Paths at or below `path` that stay.
     pub(crate) fn paths_at(&self, path: &str) -> BTreeSet<String> {
-        if self.late {
-            return BTreeSet::new();
-        }
         let is_at = |known: &&String| *known == path || mounts::is_below(known, path);
-        self.paths.keys().filter(is_at).cloned().collect()
+        let listed = self.paths.keys().filter(|_| !self.late);
+        listed.chain(self.places.values().flatten()).filter(is_at).cloned().collect()
     }
 }
 

@@ -44,7 +44,7 @@ impl Work<'_> {
             .collect();
         let mounts: Vec<Owned> =
             kept.owned.iter().filter(|owned| matches!(owned, Owned::Mounts(_))).cloned().collect();
-        self.part("units", "stopping the kubelet", |work| {
+        self.part("units", "stopping units", |work| {
             for unit in units.iter().filter(|unit| *unit != RUNTIME) {
                 work.stop_unit(unit);
             }
@@ -115,7 +115,7 @@ impl Work<'_> {
 
     /// Removes what the software made by itself.
     pub(super) fn remove(&mut self, owned: &[Owned], delete_data: bool) {
-        self.part("owned", "removing what Kubernetes made", |work| {
+        self.part("owned", "removing what software made", |work| {
             match owned::remove_chains(owned, &work.before, work.system) {
                 Ok(count) => work.report.restored += count,
                 Err(error) => work.failed("iptables chain", "iptables", &error),

@@ -30,6 +30,11 @@ impl Owns {
         }
     }
 
+    /// What this run adds, until it is written.
+    pub fn added(&self) -> &[Owned] {
+        &self.added
+    }
+
     /// Everything, the host's own list first.
     pub fn all(&self) -> impl Iterator<Item = &Owned> {
         self.kept.iter().chain(&self.added)

@@ -47,7 +47,13 @@ impl Lab {
     /// The executor of run `run` on a host that may have been worked on before.
     pub(crate) fn on(root: tempfile::TempDir) -> Self {
         let layout = Layout::below(root.path());
-        let host = Host { system: Arc::new(Real::host()), layout: layout.clone(), kinds, snapshot };
+        let host = Host {
+            system: Arc::new(Real::host()),
+            layout: layout.clone(),
+            kinds,
+            snapshot,
+            note_places: |_, _, _| false,
+        };
         let services = Services { host, facts: facts::collect, reset: reset::reset, verify: reset::verify };
         let holder = Holder {
             run: "run".into(),

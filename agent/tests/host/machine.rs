@@ -81,7 +81,13 @@ impl Machine {
 
     pub(crate) fn host(&self) -> Host {
         let system: Arc<dyn System> = Arc::<Fake>::clone(&self.fake);
-        Host { system, layout: Layout::host(), kinds: steps::kind, snapshot: reset::snapshot::take }
+        Host {
+            system,
+            layout: Layout::host(),
+            kinds: steps::kind,
+            snapshot: reset::snapshot::take,
+            note_places: reset::snapshot::note_places,
+        }
     }
 
     pub(crate) fn engine(&self) -> Engine {

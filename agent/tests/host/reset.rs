@@ -249,6 +249,35 @@ fn what_could_not_be_given_back_stays_noted_and_only_that() {
 }
 
 #[test]
+fn what_lay_at_an_owned_place_before_stays() {
+    let machine = Machine::new();
+    machine.fake.put("/srv/app/letters/first", b"precious", 0o644);
+    // The host was a member before us: of Kubernetes' own places nothing is known, of this one it is.
+    machine.fake.put("/etc/kubernetes/kubelet.conf", b"", 0o600);
+    let step = |number: &str| {
+        Step::File(File {
+            path: format!("/etc/app-{number}.conf"),
+            content: "x".into(),
+            mode: 0o644,
+            secret: false,
+        })
+    };
+    machine.run(&[step("one")]).unwrap();
+    let owned = [Owned::Path("/srv/app".into()), Owned::Path("/srv/new".into())];
+    machine.run_owning(&[step("two")], &owned).unwrap();
+    machine.fake.put("/srv/app/letters/second", b"made by the app", 0o644);
+    machine.fake.put("/srv/new/third", b"made by the app", 0o644);
+    machine.run_owning(&[step("three")], &owned).unwrap();
+    let (report, keepsake) = reset(&machine, &ResetOptions::default());
+    assert_eq!(report.leftovers, []);
+    assert_eq!(machine.fake.content("/srv/app/letters/first").as_deref(), Some("precious"));
+    assert!(machine.fake.content("/srv/app/letters/second").is_none());
+    assert!(!machine.state().contains_key("/srv/new"));
+    machine.fake.take("/srv/app/letters/first");
+    assert_eq!(verify(&machine, &keepsake.unwrap()).leftovers[0].subject, "/srv/app/letters/first");
+}
+
+#[test]
 fn a_fault_that_passes_is_healed_within_one_reset() {
     let (whole, _) = built();
     let nth = position(&whole, "write /etc/fstab", |machine| drop(reset(machine, &ResetOptions::default())));

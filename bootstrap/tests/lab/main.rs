@@ -15,6 +15,7 @@ mod kills;
 mod life;
 mod login;
 mod mesh;
+mod own_playbook;
 mod ready;
 mod refusals;
 mod repair;
