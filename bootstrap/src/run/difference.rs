@@ -46,7 +46,7 @@ impl Difference {
                         (step.clone(), seen.get(&step.id).cloned().unwrap_or_else(unseen))
                     })
                     .collect();
-                Some((host.clone(), chain))
+                Some((host.clone(), super::restart::foresee(chain)))
             })
             .collect();
         Self { hosts, cluster: Vec::new() }

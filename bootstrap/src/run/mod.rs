@@ -12,6 +12,7 @@ mod mesh;
 mod planning;
 mod reach;
 mod reset;
+mod restart;
 mod signal;
 pub mod status;
 mod survey;

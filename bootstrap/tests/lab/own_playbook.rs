@@ -54,7 +54,7 @@ fn copy_example(lab: &TestLab) -> PathBuf {
 fn human(lab: &TestLab, arguments: &[&str]) -> Finished {
     let mut command = lab.command();
     command.arg("--inventory").arg(lab.lab().inventory()).args(arguments);
-    run_command(command)
+    run_command(command, |_, _| {})
 }
 
 /// The service's own account of when it was started; it runs.
