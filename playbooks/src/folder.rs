@@ -90,7 +90,7 @@ fn relative_paths(folder: &Path, shown: &str, unfit: &mut Vec<Unfit>) -> Vec<Str
     };
     let mut names: Vec<String> = entries
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .filter(|name| name.ends_with(".tera"))
+        .filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "tera"))
         .collect();
     names.sort();
     if names.len() > MOST_FILES {

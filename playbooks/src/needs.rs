@@ -53,9 +53,8 @@ impl Site {
                 .flat_map(|step| step.texts())
                 .any(|(text, _)| variables.iter().any(|variable| self.templates.uses(text, variable)))
         };
-        let holds = |word| {
-            steps().flat_map(|step| step.texts()).any(|(text, _)| self.templates.holds(text, word))
-        };
+        let holds =
+            |word| steps().flat_map(|step| step.texts()).any(|(text, _)| self.templates.holds(text, word));
         let api = self.playbooks.iter().any(|playbook| playbook.hosts == Selector::Cluster);
         Needs {
             signals: steps()

@@ -9,7 +9,7 @@ use garboard_inventory::{Host, OwnPlaybook, Place, Role};
 use garboard_playbooks::{CLUSTER_SIGNAL, Ephemeral, Needs, Site};
 use garboard_protocol::step::Outputs;
 
-use super::cluster_chain::{API, ClusterChain};
+use super::cluster_chain::{API, ClusterChain, ClusterEnded};
 use super::signal::Signals;
 use super::{Plan, Reached, Run, Writing};
 use crate::check::{EARLIER_CLUSTER, refusals};
@@ -162,10 +162,10 @@ impl Run {
         let signals = Signals::default();
         super::apply::lose_what_nobody_gives(&plan, &[API, CLUSTER_SIGNAL], &signals);
         let ephemeral = Ephemeral { token: None };
-        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, Arc::new(supply));
+        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, &Arc::new(supply));
         let cluster = async {
             // Without a cluster nothing of this playbook waits for one.
-            let Some(ca_hash) = membership.cluster.clone() else { return Default::default() };
+            let Some(ca_hash) = membership.cluster.clone() else { return ClusterEnded::default() };
             signals.give(API, Outputs::from([("ca_hash".to_owned(), ca_hash)]));
             let chain = ClusterChain {
                 run: self,

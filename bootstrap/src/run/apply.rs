@@ -53,7 +53,7 @@ impl Run {
         let ephemeral = Ephemeral { token: token_for(initialised, &joining)? };
         let signals = Signals::default();
         lose_what_nobody_gives(&plan, &[CLUSTER_SIGNAL], &signals);
-        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, Arc::new(supply));
+        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, &Arc::new(supply));
         let cluster = ClusterChain {
             run: self,
             leader: &membership.leader,
@@ -74,7 +74,7 @@ impl Run {
         plan: &mut Plan,
         signals: &Signals,
         ephemeral: &Ephemeral,
-        supply: Arc<Supply>,
+        supply: &Arc<Supply>,
     ) -> JoinSet<chain::Ended> {
         let mut chains = JoinSet::new();
         for (host, steps) in std::mem::take(&mut plan.difference.hosts) {
@@ -85,7 +85,7 @@ impl Run {
             }
             let (session, signals, events) =
                 (reached_host.session.clone(), signals.clone(), self.events().clone());
-            let (ephemeral, supply) = (ephemeral.clone(), Arc::clone(&supply));
+            let (ephemeral, supply) = (ephemeral.clone(), Arc::clone(supply));
             let owned = plan.rendered.owns.get(&host).cloned().unwrap_or_default();
             chains.spawn(async move {
                 let blobs = transfer::needed(&steps);
