@@ -80,7 +80,7 @@ fn a_fault_in_a_playbook_of_ones_own_is_reported_with_its_place_and_nobody_is_ca
     let output = up(folder.path(), &format!("{good}playbooks: [./mine]\n"));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    for words in ["mine/playbook.yaml:4:19", "`kubernetes` owns", "mine/playbook.yaml:4:49", "`vras`"] {
+    for words in ["mine/playbook.yaml:4:19", "`kubernetes` owns", "mine/playbook.yaml:4:50", "`vras`"] {
         assert!(said.contains(words), "`{words}` is not in:\n{said}");
     }
     assert!(!trace(folder.path()).exists(), "a connection was made");

@@ -202,10 +202,7 @@ fn name_of(folder: &Path) -> String {
 
 /// A folder that only the command line names.
 fn of_command_line(named: &str) -> OwnPlaybook {
-    const COMMAND: &str = "garboard run ";
-    let text = format!("{COMMAND}{named}");
-    let place =
-        Place { file: "the command line".into(), range: COMMAND.len()..text.len(), text: text.into() };
+    let place = Place { file: "the command line".into(), text: named.into(), range: 0..named.len() };
     OwnPlaybook { folder: PathBuf::from(named), place }
 }
 
