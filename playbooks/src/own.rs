@@ -2,12 +2,12 @@
 
 use garboard_inventory::{OwnPlaybook, Place};
 
-use crate::Site;
-use crate::diagnostic::{Diagnostics, Fault, Faults};
+use crate::diagnostic::{Fault, Faults};
 use crate::file::{Files, Span, Spanned};
 use crate::folder::Folder;
 use crate::parse::Listed;
 use crate::shipped::sources;
+use crate::{Diagnostics, Site};
 
 /// The shipped playbooks, and those of the user's own in their order. Their folders are read here.
 ///

@@ -98,8 +98,8 @@ impl Run {
     }
 
     pub(super) fn site_of(&self, own: &[OwnPlaybook]) -> Result<Site, Ended> {
-        let site = garboard_playbooks::site(own).map_err(|said| Ended::Inventory(said.to_string()))?;
-        site.check(self.inventory()).map_err(|said| Ended::Inventory(said.to_string()))?;
+        let site = garboard_playbooks::site(own).map_err(Ended::Inventory)?;
+        site.check(self.inventory()).map_err(Ended::Inventory)?;
         Ok(site)
     }
 
