@@ -159,6 +159,7 @@ impl Run {
             self.note(&self.summary(0, count));
             return Ok(0);
         }
+        self.tell_plan(&plan);
         let signals = Signals::default();
         super::apply::lose_what_nobody_gives(&plan, &[API, CLUSTER_SIGNAL], &signals);
         let ephemeral = Ephemeral { token: None };

@@ -43,13 +43,7 @@ impl Run {
             // A new cluster gets a new identity; until it is known, an interrupted run must not compare with the old one.
             self.state.forget_cluster().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         }
-        for (host, chain) in &plan.difference.hosts {
-            if self.may_change(host) {
-                self.planned(host, chain.len(), pending(chain));
-            }
-        }
-        let cluster = &plan.difference.cluster;
-        self.planned(CLUSTER, cluster.len(), cluster.iter().filter(|step| step.is_pending()).count());
+        self.tell_plan(&plan);
         let ephemeral = Ephemeral { token: token_for(initialised, &joining)? };
         let signals = Signals::default();
         lose_what_nobody_gives(&plan, &[CLUSTER_SIGNAL], &signals);
@@ -142,7 +136,20 @@ impl Run {
         }
     }
 
-    pub(super) fn planned(&self, host: &str, steps: usize, pending: usize) {
+    /// Says how many steps each chain has, and how many of them are to be done.
+    pub(super) fn tell_plan(&self, plan: &Plan) {
+        for (host, chain) in &plan.difference.hosts {
+            if self.may_change(host) {
+                self.planned(host, chain.len(), pending(chain));
+            }
+        }
+        let cluster = &plan.difference.cluster;
+        if !cluster.is_empty() {
+            self.planned(CLUSTER, cluster.len(), cluster.iter().filter(|step| step.is_pending()).count());
+        }
+    }
+
+    fn planned(&self, host: &str, steps: usize, pending: usize) {
         self.events().send(&Event::HostPlanned {
             host: host.to_owned(),
             steps: steps as u64,

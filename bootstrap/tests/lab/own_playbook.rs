@@ -114,6 +114,7 @@ fn run_makes_it_so(lab: &TestLab) {
     let folder = lab.lab_folder().join(NAME).to_string_lossy().into_owned();
     let run = lab.garboard(&["run", &folder, "--limit", "w1"]).expect(0);
     assert_eq!(run.changes(), 4, "{}", run.story());
+    assert!(run.of_kind("host_planned").any(|event| event["pending"] == 4), "{}", run.story());
     assert!(run.of_kind("host_connected").all(|event| event["host"] == "w1"), "{}", run.story());
     let run = lab.garboard(&["run", NAME]).expect(0);
     assert_eq!(run.changes(), 4, "{}", run.story());
