@@ -28,7 +28,7 @@ async fn work(run: &Run, global: &Global, command: &Plan) -> Result<u64, Ended> 
     }
     let site = run.site()?;
     let reached = run.reach().await?;
-    run.preflight(&reached, Vec::new())?;
+    run.preflight(&reached)?;
     let membership = run.membership(&reached)?;
     let supply = run.supply(&reached, Writing::Forbidden).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;

@@ -13,8 +13,10 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 async fn work(run: &Run) -> Result<u64, Ended> {
     let site = run.site()?;
     let reached = run.reach().await?;
+    // First what is known without touching anybody's ports: a stranger's program may not outlive a visitor.
+    run.preflight(&reached)?;
     let mesh = run.mesh(&reached, Ways::OfNewcomers).await?;
-    run.preflight(&reached, mesh)?;
+    run.refuse_ways(&mesh)?;
     let membership = run.membership(&reached)?;
     let supply = run.supply(&reached, Writing::Allowed).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;

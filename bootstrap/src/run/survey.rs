@@ -13,19 +13,24 @@ impl Run {
         rows(self.inventory(), &reached.facts(), &reached.clocks())
     }
 
-    /// Refuses on a blocking row, those of the mesh included; warnings are said.
-    pub fn preflight(&self, reached: &Reached, mesh: Vec<Row>) -> Result<(), Ended> {
-        let mut rows = self.rows(reached);
+    /// Refuses on a blocking row of a host's own; warnings are said.
+    pub fn preflight(&self, reached: &Reached) -> Result<(), Ended> {
         // A warning about what `up` has dealt with already is no news.
         let is_ours =
             |row: &Row| reached.hosts.get(&row.host).is_some_and(|host| host.facts.garboard.baseline);
-        let is_news = |row: &&Row| row.verdict == Verdict::Warning;
-        for row in rows.iter().filter(is_news).filter(|row| !is_ours(row)).chain(mesh.iter().filter(is_news))
-        {
+        self.refuse(&self.rows(reached), |row| !is_ours(row))
+    }
+
+    /// Refuses on a blocking row about the ways between hosts; warnings are said.
+    pub fn refuse_ways(&self, mesh: &[Row]) -> Result<(), Ended> {
+        self.refuse(mesh, |_| true)
+    }
+
+    fn refuse(&self, rows: &[Row], is_news: impl Fn(&Row) -> bool) -> Result<(), Ended> {
+        for row in rows.iter().filter(|row| row.verdict == Verdict::Warning && is_news(row)) {
             self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::one_line(&row.text)));
         }
-        rows.extend(mesh);
-        none_of(refusals(&rows)).map_err(Ended::from)
+        none_of(refusals(rows)).map_err(Ended::from)
     }
 
     /// Decides who leads, or says why nobody can.

@@ -52,8 +52,8 @@ fn a_changed_host_key_is_refused(lab: &TestLab, bare: &States) {
 
 fn a_taken_port_is_refused_and_its_holder_named(lab: &TestLab) {
     let host = lab.host("cp1");
-    // It stays when somebody connects: the mesh tries served ports where they are.
-    let listen = ["systemd-socket-activate", "--accept", "--listen=6443", "/bin/cat"];
+    // It ends with its first visitor: who is refused for a port leaves it alone.
+    let listen = ["systemd-socket-activate", "--listen=6443", "/bin/cat"];
     host.exec(&[["systemd-run", "--quiet", "--unit=holder"].as_slice(), &listen].concat());
     let holder = host.exec(&["systemctl", "show", "--property=MainPID", "--value", "holder"]);
     let before = lab.states();
