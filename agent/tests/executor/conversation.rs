@@ -121,8 +121,11 @@ async fn another_run_is_told_when_the_host_is_free_and_its_asking_changes_nothin
     let help = told().await;
     assert!(help.contains("wait for that run") && help.contains("10 minutes after its last step"), "{help}");
     drop(there);
+    while !told().await.contains("nobody is connected") {
+        tokio::task::yield_now().await;
+    }
     for minutes in [4, 4] {
-        tokio::time::sleep(std::time::Duration::from_mins(minutes)).await;
+        tokio::time::advance(std::time::Duration::from_mins(minutes)).await;
         told().await;
     }
     let help = told().await;
