@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::offered::OfferedKey;
 use crate::problem::{Exit, Problem};
 use crate::secrets::SecretFault;
 
@@ -63,14 +64,20 @@ pub enum SshError {
         said: String,
     },
     /// The host's key is pinned nowhere.
-    #[error("the host key of `{address}` is not pinned: it shows {algorithm} `{fingerprint}`")]
+    #[error("the host key of `{address}` is not pinned: it shows {} `{}`", .key.algorithm, .key.fingerprint)]
     UnknownHostKey {
         /// Where.
         address: String,
-        /// Of the key shown.
-        algorithm: String,
-        /// `SHA256:…` of the key shown.
-        fingerprint: String,
+        /// What the host shows.
+        key: Box<OfferedKey>,
+    },
+    /// The host has no key of the kinds it was asked for.
+    #[error("`{address}` has no host key of a kind that can be used{}", in_brackets(.kinds))]
+    NoHostKey {
+        /// Where.
+        address: String,
+        /// The kinds it has.
+        kinds: Vec<String>,
     },
     /// The host's key is another one than the pinned one.
     #[error("the host key of `{address}` has changed: {pinned_in} has {}, it shows `{found}`", quoted(.expected))]
@@ -232,10 +239,14 @@ impl SshError {
                 "see whether `ssh` gets through to it; what sshd has to say is in `journalctl -u ssh` on the host"
                     .to_owned()
             }
-            Self::UnknownHostKey { fingerprint, algorithm, .. } => format!(
+            Self::NoHostKey { .. } => {
+                "give the host an Ed25519, ECDSA or RSA key: `ssh-keygen -A` there, then restart its sshd".to_owned()
+            }
+            Self::UnknownHostKey { key, .. } => format!(
                 "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on the host's own console, then add to the \
-                 host in the inventory: `host_key: \"{fingerprint}\"`",
-                key_file(algorithm)
+                 host in the inventory: `host_key: \"{}\"`",
+                key_file(&key.algorithm),
+                key.fingerprint
             ),
             Self::ChangedHostKey { found, .. } => format!(
                 "somebody may be in between; only if the host was installed anew, and its own console shows the same \

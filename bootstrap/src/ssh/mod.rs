@@ -9,6 +9,7 @@ mod cuttable;
 mod error;
 mod local;
 mod native;
+mod offered;
 pub(crate) mod openssh;
 mod proxy_command;
 mod stream;
@@ -20,6 +21,7 @@ use async_trait::async_trait;
 pub use error::SshError;
 pub use local::Local;
 pub use native::{Native, NativeOptions};
+pub use offered::{OfferedKey, OfferedKeys};
 pub use openssh::{OpenSsh, OpenSshOptions};
 pub use stream::{Ending, ExitStatus, Stream};
 pub use target::Target;
@@ -29,6 +31,10 @@ pub use target::Target;
 pub trait Transport: Send + Sync {
     /// Connects and logs in. The host's key has been checked when this returns.
     async fn connect(&self, target: &Target) -> Result<Box<dyn Connection>, SshError>;
+
+    /// Asks for the host's own keys, over the same way, without logging in and without judging them: one short
+    /// connection for each kind of key. Jump hosts on the way are logged in to, and their keys checked, as always.
+    async fn host_keys(&self, target: &Target) -> Result<OfferedKeys, SshError>;
 }
 
 /// A login on a host. Dropping it ends it, once the streams opened on it are dropped too.

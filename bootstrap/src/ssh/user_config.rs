@@ -22,6 +22,8 @@ pub(super) struct Destination {
     pub(super) host: String,
     /// Names under which known-hosts files may hold the host.
     pub(super) names: Vec<String>,
+    /// The only name is `HostKeyAlias`, which stands in such files without the port.
+    pub(super) is_alias: bool,
     pub(super) port: u16,
     pub(super) user: String,
     /// Empty: the SSH agent and the usual files.
@@ -116,12 +118,14 @@ fn answer(target: &Target, here: Here<'_>, user: &str, hops: usize) -> Result<De
             })
         })
         .transpose()?;
+    let is_alias = said.host_key_alias.is_some();
     let mut names =
         said.host_key_alias.map_or_else(|| vec![host.clone(), target.address.clone()], |name| vec![name]);
     names.dedup();
     Ok(Destination {
         address: target.address.clone(),
         names,
+        is_alias,
         port,
         identity: if target.identity.is_empty() { said.identity } else { target.identity.clone() },
         passphrase: target.passphrase.clone(),

@@ -10,15 +10,15 @@ use garboard_inventory::Jump;
 use crate::sshd::{Sshd, refused, says};
 
 /// Two jump hosts and a host behind them, with a home whose configuration knows the way.
-struct Way {
+pub(crate) struct Way {
     home: tempfile::TempDir,
     first: Sshd,
     second: Sshd,
-    host: Sshd,
+    pub(crate) host: Sshd,
 }
 
 impl Way {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let hops = ["first", "second", "host"].map(|_| Sshd::start(&["ed25519"]));
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join(".ssh");
@@ -42,7 +42,7 @@ impl Way {
         Self { home, first, second, host }
     }
 
-    fn transport(&self) -> Native {
+    pub(crate) fn transport(&self) -> Native {
         Native::new(NativeOptions {
             home: Some(self.home.path().to_owned()),
             known_hosts: vec![self.home.path().join(".ssh/known_hosts")],
@@ -50,7 +50,7 @@ impl Way {
         })
     }
 
-    fn connections(&self) -> [usize; 3] {
+    pub(crate) fn connections(&self) -> [usize; 3] {
         [&self.first, &self.second, &self.host].map(Sshd::connections)
     }
 }

@@ -7,6 +7,7 @@ mod blobs;
 mod conversation;
 mod deploy;
 mod fake_agent;
+mod host_keys;
 mod jump;
 mod keys;
 mod native;

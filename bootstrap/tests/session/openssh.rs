@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::sshd::{Sshd, generate, refused, says, text};
 
 /// Sees nothing of this machine's own SSH setup but this known-hosts text and this configuration.
-fn transport(sshd: &Sshd, known_hosts: &str, config: &str) -> OpenSsh {
+pub(crate) fn transport(sshd: &Sshd, known_hosts: &str, config: &str) -> OpenSsh {
     let (hosts, file) = (sshd.path("known hosts 100%"), sshd.path("ssh_config"));
     fs_err::write(&hosts, known_hosts).unwrap();
     fs_err::write(&file, config).unwrap();
@@ -69,10 +69,7 @@ async fn host_keys_are_judged_as_for_our_own_connections() {
     let (recorded, known) = (sshd.known_host("ed25519"), sshd.fingerprint("ed25519"));
 
     let error = refused(&transport(&sshd, "", ""), &sshd.unpinned()).await;
-    assert!(
-        matches!(&error, SshError::UnknownHostKey { fingerprint, .. } if *fingerprint == known),
-        "{error}"
-    );
+    assert!(matches!(&error, SshError::UnknownHostKey { key, .. } if key.fingerprint == known), "{error}");
     assert_eq!(error.exit(), Exit::Refused);
 
     // A key of any kind that is recorded is asked for first.

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::SshId;
 use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::{Algorithm, PublicKeyOrCertificate};
+use russh::{AlgorithmKind, SshId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use super::super::cuttable::Cuttable;
 use super::super::proxy_command::Proxy;
 use super::super::user_config::Destination;
 use super::authenticate::{Outcome, Tried, authenticate};
-use super::host_key::{Pin, preferred};
+use super::host_key::{Judge, Pin, preferred};
 use super::{Shared, hops, identity};
 
 /// For the way there and the exchange of keys.
@@ -58,9 +58,15 @@ impl From<russh::Error> for Fault {
 
 /// The SSH library's questions.
 pub(super) struct Answers {
-    pin: Arc<Pin>,
+    judge: Judge,
     address: String,
     gone: Gone,
+}
+
+/// The host key to ask for, and who judges what is shown.
+pub(super) struct Asked {
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) judge: Judge,
 }
 
 impl client::Handler for Answers {
@@ -69,7 +75,7 @@ impl client::Handler for Answers {
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Fault> {
         match shown {
             PublicKeyOrCertificate::PublicKey { key, .. } => {
-                self.pin.judge(&self.address, key).map_err(Fault::HostKey)?;
+                self.judge.judge(&self.address, key).map_err(Fault::HostKey)?;
                 Ok(true)
             }
             // Not asked for.
@@ -141,7 +147,8 @@ async fn exchange_keys(
 ) -> Result<Login, SshError> {
     let mut first_mismatch = None;
     for algorithms in pin.tries() {
-        match begin(shared, destination, pin, algorithms, counters).await {
+        let asked = Asked { algorithms, judge: Judge::Pin(Arc::clone(pin)) };
+        match begin(shared, destination, asked, counters).await {
             Ok(begun) => return Ok(begun),
             Err(mismatch @ SshError::ChangedHostKey { .. }) => {
                 first_mismatch.get_or_insert(mismatch);
@@ -154,11 +161,11 @@ async fn exchange_keys(
         .unwrap_or_else(|| conversation(destination, "no host key was shown".to_owned(), String::new())))
 }
 
-async fn begin(
+/// The way there and the exchange of keys; nobody is logged in yet.
+pub(super) async fn begin(
     shared: &Shared,
     destination: &Destination,
-    pin: &Arc<Pin>,
-    algorithms: Vec<Algorithm>,
+    asked: Asked,
     counters: &Counters,
 ) -> Result<Login, SshError> {
     let (mut said, mut via) = (None, None);
@@ -178,18 +185,22 @@ async fn begin(
         (None, None) => dial(destination).await?,
     };
     let gone = Gone::default();
-    let answers = Answers { pin: pin.clone(), address: destination.address.clone(), gone: gone.clone() };
+    let answers = Answers { judge: asked.judge, address: destination.address.clone(), gone: gone.clone() };
     // The SSH library talks in a task of its own, which must not go on with a connection that was given up.
     let cut = CancellationToken::new();
     let stream = Cuttable::new(Counted::new(stream, counters.clone()), cut.clone());
     let given_up = cut.drop_guard();
-    let begun = timeout(CONNECT_TIMEOUT, client::connect_stream(config(algorithms), stream, answers)).await;
+    let begun =
+        timeout(CONNECT_TIMEOUT, client::connect_stream(config(asked.algorithms), stream, answers)).await;
     match begun {
         Ok(Ok(handle)) => {
             given_up.disarm();
             return Ok(Login { handle, gone, _via: via });
         }
         Ok(Err(Fault::HostKey(error))) => return Err(error),
+        Ok(Err(Fault::Library(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, theirs, .. }))) => {
+            return Err(SshError::NoHostKey { address: destination.address.clone(), kinds: theirs });
+        }
         _ => drop(given_up),
     }
     let said = match said {

@@ -1,13 +1,33 @@
 //! Which host key is right: the inventory's, else the recorded ones.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use russh::Preferred;
 use russh::keys::{Algorithm, PublicKey};
 
 use super::super::SshError;
 use super::super::user_config::Destination;
-use super::known_hosts::{KnownHosts, fingerprint};
+use super::known_hosts::{KnownHosts, fingerprint, names};
+
+/// Who judges the key that a host shows.
+#[derive(Debug, Clone)]
+pub(super) enum Judge {
+    /// What is known of the host.
+    Pin(Arc<Pin>),
+    /// Every key is unknown: the host is only asked which ones it has.
+    Nobody,
+}
+
+impl Judge {
+    /// Whether `key` is right.
+    pub(super) fn judge(&self, address: &str, key: &PublicKey) -> Result<(), SshError> {
+        match self {
+            Self::Pin(pin) => pin.judge(address, key),
+            Self::Nobody => KnownHosts::default().judge(address, key),
+        }
+    }
+}
 
 /// What a host has to show.
 #[derive(Debug)]
@@ -24,8 +44,7 @@ impl Pin {
         if let Some(fingerprint) = &destination.host_key {
             return Ok(Self::Inventory(fingerprint.clone()));
         }
-        let names: Vec<_> = destination.names.iter().map(String::as_str).collect();
-        Ok(Self::Recorded(KnownHosts::read(known_hosts, &names, destination.port)?))
+        Ok(Self::Recorded(KnownHosts::named(known_hosts, &names(destination))?))
     }
 
     /// Whether `key` is right.
@@ -48,13 +67,8 @@ impl Pin {
         let all = Preferred::DEFAULT.key.to_vec();
         match self {
             Self::Inventory(_) => {
-                let kind =
-                    |wanted: fn(&Algorithm) -> bool| all.iter().filter(|one| wanted(one)).cloned().collect();
-                vec![
-                    all.clone(),
-                    kind(|one| matches!(one, Algorithm::Ecdsa { .. })),
-                    kind(|one| matches!(one, Algorithm::Rsa { .. })),
-                ]
+                let [_, ecdsa, rsa] = kinds();
+                vec![all, ecdsa, rsa]
             }
             Self::Recorded(known) => {
                 let recorded = known.algorithms();
@@ -65,6 +79,18 @@ impl Pin {
             }
         }
     }
+}
+
+/// The kinds of keys that a host may have, each with its algorithms: Ed25519, ECDSA, RSA.
+pub(super) fn kinds() -> [Vec<Algorithm>; 3] {
+    let kind = |wanted: fn(&Algorithm) -> bool| {
+        Preferred::DEFAULT.key.iter().filter(|one| wanted(one)).cloned().collect()
+    };
+    [
+        kind(|one| matches!(one, Algorithm::Ed25519)),
+        kind(|one| matches!(one, Algorithm::Ecdsa { .. })),
+        kind(|one| matches!(one, Algorithm::Rsa { .. })),
+    ]
 }
 
 /// RSA keys are one kind, whatever the hash of their signatures.

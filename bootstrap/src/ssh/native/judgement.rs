@@ -7,8 +7,9 @@ use russh::keys::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use super::super::SshError;
+use super::super::offered::OfferedKey;
 use super::host_key::Pin;
-use super::known_hosts::{KnownHosts, fingerprint, written};
+use super::known_hosts::{KnownHosts, written};
 
 /// A key that a host has shown.
 pub(crate) struct Shown<'a> {
@@ -32,7 +33,7 @@ pub(crate) struct Pinned<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Refusal {
-    Unknown { algorithm: String, fingerprint: String },
+    Unknown { key: OfferedKey },
     Changed { expected: Vec<String>, pinned_in: String, found: String },
     Revoked { fingerprint: String, path: PathBuf },
     Unreadable { path: PathBuf, cause: String },
@@ -77,7 +78,7 @@ impl Refusal {
             }
             SshError::RevokedHostKey { fingerprint, path, .. } => Self::Revoked { fingerprint, path },
             SshError::KnownHosts { path, source } => Self::Unreadable { path, cause: source.to_string() },
-            _ => Self::Unknown { algorithm: key.algorithm().to_string(), fingerprint: fingerprint(key) },
+            _ => Self::Unknown { key: key.into() },
         }
     }
 
@@ -85,9 +86,7 @@ impl Refusal {
     pub(crate) fn into_error(self, address: &str) -> SshError {
         let address = address.to_owned();
         match self {
-            Self::Unknown { algorithm, fingerprint } => {
-                SshError::UnknownHostKey { address, algorithm, fingerprint }
-            }
+            Self::Unknown { key } => SshError::UnknownHostKey { address, key: Box::new(key) },
             Self::Changed { expected, pinned_in, found } => {
                 SshError::ChangedHostKey { address, expected, pinned_in, found }
             }

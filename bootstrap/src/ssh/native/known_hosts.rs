@@ -12,6 +12,8 @@ use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::super::SshError;
+use super::super::offered::OfferedKey;
+use super::super::user_config::Destination;
 
 /// The lines that name one host, from all files.
 #[derive(Debug, Default)]
@@ -21,12 +23,7 @@ pub(super) struct KnownHosts {
 }
 
 impl KnownHosts {
-    /// Reads the lines that name `host` (any of its names) at `port`.
-    pub(super) fn read(files: &[PathBuf], names: &[&str], port: u16) -> Result<Self, SshError> {
-        Self::named(files, &names.iter().map(|name| written(name, port)).collect::<Vec<_>>())
-    }
-
-    /// The same for names as they stand in such files.
+    /// Reads the lines that name a host: any of its names, as they stand in such files.
     pub(super) fn named(files: &[PathBuf], names: &[String]) -> Result<Self, SshError> {
         let mut known = Self::default();
         for path in files {
@@ -95,11 +92,7 @@ impl KnownHosts {
             return Ok(());
         }
         match self.keys.first() {
-            None => Err(SshError::UnknownHostKey {
-                address: address.to_owned(),
-                algorithm: key.algorithm().to_string(),
-                fingerprint: fingerprint(key),
-            }),
+            None => Err(SshError::UnknownHostKey { address: address.to_owned(), key: Box::new(key.into()) }),
             // Also for a key of another kind than the recorded ones: whoever sits in between would show such a one.
             Some((path, _)) => Err(SshError::ChangedHostKey {
                 address: address.to_owned(),
@@ -116,8 +109,26 @@ pub(super) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
+impl From<&PublicKey> for OfferedKey {
+    fn from(key: &PublicKey) -> Self {
+        let mut key = key.clone();
+        key.set_comment("");
+        Self {
+            algorithm: key.algorithm().to_string(),
+            fingerprint: fingerprint(&key),
+            public_key: key.to_openssh().unwrap_or_default(),
+        }
+    }
+}
+
+/// All names of a host, as they stand in known-hosts files.
+pub(super) fn names(destination: &Destination) -> Vec<String> {
+    let port = if destination.is_alias { super::super::target::PORT } else { destination.port };
+    destination.names.iter().map(|name| written(name, port)).collect()
+}
+
 /// How a host stands in known-hosts files.
-pub(super) fn written(name: &str, port: u16) -> String {
+pub(crate) fn written(name: &str, port: u16) -> String {
     let name = name.to_lowercase();
     if port == super::super::target::PORT { name } else { format!("[{name}]:{port}") }
 }

@@ -10,6 +10,7 @@ mod identity;
 mod judgement;
 mod keys;
 mod known_hosts;
+mod offered;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,13 +18,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::user_config::Here;
-use super::{Connection, SshError, Target, Transport};
+use super::{Connection, OfferedKeys, SshError, Target, Transport};
 use crate::secrets::Secrets;
 use connection::NativeConnection;
 use hops::Hops;
 use keys::Keys;
 
 pub(crate) use judgement::{Pinned, Refusal, Shown};
+pub(super) use known_hosts::written;
 
 /// Speaks SSH itself.
 #[derive(Clone)]
@@ -91,5 +93,10 @@ impl Transport for Native {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Connection>, SshError> {
         let destination = super::user_config::resolve(target, self.shared.options.here())?;
         Ok(Box::new(NativeConnection::open(Arc::clone(&self.shared), destination).await?))
+    }
+
+    async fn host_keys(&self, target: &Target) -> Result<OfferedKeys, SshError> {
+        let destination = super::user_config::resolve(target, self.shared.options.here())?;
+        offered::offered(&self.shared, &destination).await
     }
 }

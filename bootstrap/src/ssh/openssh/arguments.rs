@@ -8,20 +8,55 @@ use std::path::Path;
 use tokio::process::Command;
 
 use super::OpenSshOptions;
+use crate::ssh::native::written;
 use crate::ssh::{SshError, Target};
 
-/// Kinds of host keys to ask for, one login after the other, where only a fingerprint is known.
-pub(super) const HOST_KEY_KINDS: [Option<&str>; 3] = [
-    None,
-    Some("ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521"),
-    Some("rsa-sha2-512,rsa-sha2-256"),
+/// Kinds of host keys: Ed25519, ECDSA, RSA.
+pub(super) const HOST_KEY_KINDS: [&str; 3] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521",
+    "rsa-sha2-512,rsa-sha2-256",
 ];
+
+/// How much `ssh` is to say.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Says {
+    /// What went wrong.
+    Errors,
+    /// Also which kinds of host keys there are, where the wanted one is not.
+    HostKeyKinds,
+}
+
+impl Says {
+    /// `LogLevel` of `ssh_config(5)`. On all levels but the first a host's banner is said too, once there is a login.
+    fn level(self) -> &'static str {
+        match self {
+            Self::Errors => "ERROR",
+            Self::HostKeyKinds => "INFO",
+        }
+    }
+}
 
 /// What `ssh` made of the host's name.
 pub(super) struct Resolved {
     pub(super) user: String,
     pub(super) host: String,
     pub(super) port: u16,
+    /// The name that stands for it in known-hosts files.
+    pub(super) alias: Option<String>,
+}
+
+impl Resolved {
+    /// All names of the host, as they stand in known-hosts files.
+    pub(super) fn names(&self, target: &Target) -> Vec<String> {
+        // An alias stands alone, without the port.
+        let mut names = match &self.alias {
+            Some(alias) => vec![alias.to_lowercase()],
+            None => [&self.host, &target.address].map(|name| written(name, self.port)).to_vec(),
+        };
+        names.dedup();
+        names
+    }
 }
 
 /// How `ssh` is called for one host.
@@ -33,7 +68,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn new(options: &OpenSshOptions, target: &Target) -> io::Result<Self> {
+    pub(super) fn new(options: &OpenSshOptions, target: &Target, says: Says) -> io::Result<Self> {
         // A socket's path has room for 108 bytes, and ssh adds 17 while it makes it.
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| path.len() < 50);
         let parent = runtime.map_or_else(|| "/tmp".into(), std::path::PathBuf::from);
@@ -61,10 +96,10 @@ impl Arguments {
             "PermitLocalCommand=no",
             "RemoteCommand=none",
             "RequestTTY=no",
-            "LogLevel=ERROR",
         ] {
             option(fixed.to_owned());
         }
+        option(format!("LogLevel={}", says.level()));
         option(format!("KnownHostsCommand={}", judge(options, target)));
         option(format!("BatchMode={}", if options.interactive { "no" } else { "yes" }));
         if let Some(user) = &target.user {
@@ -130,6 +165,7 @@ impl Arguments {
             user: found,
             host: value("hostname").unwrap_or_else(|| self.address.clone()),
             port: value("port").and_then(|port| port.parse().ok()).unwrap_or(22),
+            alias: value("hostkeyalias").filter(|alias| alias != "none"),
         })
     }
 

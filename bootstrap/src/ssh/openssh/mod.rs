@@ -16,8 +16,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::user_config::{self, Here};
-use super::{Connection, SshError, Target, Transport};
-use arguments::{Arguments, HOST_KEY_KINDS};
+use super::{Connection, OfferedKeys, SshError, Target, Transport};
+use arguments::{Arguments, HOST_KEY_KINDS, Resolved, Says};
 use connection::OpenSshConnection;
 
 pub(crate) use super::native::{Pinned, Refusal, Shown};
@@ -75,6 +75,22 @@ impl OpenSsh {
         Self { options, turn: tokio::sync::Mutex::default() }
     }
 
+    /// The command line, and what `ssh` makes of it.
+    async fn prepare(
+        &self,
+        options: &OpenSshOptions,
+        target: &Target,
+        says: Says,
+    ) -> Result<(Arguments, Resolved), SshError> {
+        let here = Here { home: self.options.home.as_deref(), user: self.options.user.as_deref() };
+        // Only for the login's name: where nothing names one it is root, not the user's own as for `ssh`.
+        let user = user_config::resolve(target, here).ok().map(|destination| destination.user);
+        let mut arguments =
+            Arguments::new(options, target, says).map_err(|source| SshError::Local { source })?;
+        let resolved = arguments.resolve(options, user).await?;
+        Ok((arguments, resolved))
+    }
+
     /// Logs in, and leaves `ssh` behind the control socket.
     async fn log_in(&self, arguments: &Arguments, kinds: Option<&str>) -> Result<(), said::Failed> {
         let _turn = if self.options.interactive { Some(self.turn.lock().await) } else { None };
@@ -101,14 +117,11 @@ impl OpenSsh {
 #[async_trait]
 impl Transport for OpenSsh {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Connection>, SshError> {
-        let here = Here { home: self.options.home.as_deref(), user: self.options.user.as_deref() };
-        // Only for the login's name: where nothing names one it is root, not the user's own as for `ssh`.
-        let user = user_config::resolve(target, here).ok().map(|destination| destination.user);
-        let mut arguments =
-            Arguments::new(&self.options, target).map_err(|source| SshError::Local { source })?;
-        let resolved = arguments.resolve(&self.options, user).await?;
+        let (arguments, resolved) = self.prepare(&self.options, target, Says::Errors).await?;
         let mut first = None;
-        for kinds in HOST_KEY_KINDS {
+        // Where only a fingerprint is known, one login after the other.
+        let [_, ecdsa, rsa] = HOST_KEY_KINDS.map(Some);
+        for kinds in [None, ecdsa, rsa] {
             match self.log_in(&arguments, kinds).await {
                 Ok(()) => return Ok(Box::new(OpenSshConnection::new(&self.options, arguments, &resolved))),
                 Err(failed) => {
@@ -124,6 +137,26 @@ impl Transport for OpenSsh {
             }
         }
         Err(first.unwrap_or_else(|| said::Failed::Said(String::new()).into_error(target, &resolved)))
+    }
+
+    async fn host_keys(&self, target: &Target) -> Result<OfferedKeys, SshError> {
+        // Nothing is known, so every key is refused before the login, and told.
+        let nothing = OpenSshOptions { known_hosts: Vec::new(), ..self.options.clone() };
+        let unpinned = Target { host_key: None, ..target.clone() };
+        let (arguments, resolved) = self.prepare(&nothing, &unpinned, Says::HostKeyKinds).await?;
+        let (mut keys, mut lacking) = (Vec::new(), None);
+        for kind in HOST_KEY_KINDS {
+            let Err(failed) = self.log_in(&arguments, Some(kind)).await else { continue };
+            match failed.into_error(target, &resolved) {
+                SshError::UnknownHostKey { key, .. } => keys.push(*key),
+                error @ SshError::NoHostKey { .. } => lacking = Some(error),
+                error => return Err(error),
+            }
+        }
+        match lacking {
+            Some(error) if keys.is_empty() => Err(error),
+            _ => Ok(OfferedKeys { names: resolved.names(target), keys }),
+        }
     }
 }
 

@@ -43,6 +43,11 @@ fn of(said: &str, target: &Target, resolved: &Resolved) -> SshError {
         let found = said.lines().find(|line| texts.iter().any(|text| line.contains(text)));
         found.map(|line| line.trim().to_owned())
     };
+    if let Some(line) = line(&["no matching host key type found"]) {
+        let kinds = line.split_once("Their offer: ").map(|(_, kinds)| kinds.split(',').map(str::to_owned));
+        let kinds = kinds.into_iter().flatten().collect();
+        return SshError::NoHostKey { address: target.address.clone(), kinds };
+    }
     if let Some(line) = line(&["Could not resolve hostname"]) {
         return SshError::Resolve { address, source: io::Error::other(line) };
     }
