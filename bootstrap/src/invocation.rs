@@ -29,7 +29,7 @@ pub struct Global {
     /// A mirror laid out like the official hosts, to take artifacts from instead
     #[arg(long, global = true, value_name = "URL", env = "GARBOARD_UPSTREAM")]
     pub upstream: Option<String>,
-    /// Take every question as answered with yes
+    /// Take every question as answered with yes, but for those about host keys
     #[arg(short, long, global = true)]
     pub yes: bool,
 }

@@ -16,6 +16,7 @@ pub mod kubeconfig;
 pub mod lock;
 pub mod membership;
 pub mod output;
+pub mod person;
 pub mod problem;
 pub mod run;
 pub mod secrets;

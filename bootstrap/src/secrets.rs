@@ -2,17 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use garboard_inventory::{Secret, SecretError, SecretReference};
 use tokio::sync::OnceCell;
 
-/// Somebody who can be asked for a secret.
-pub trait Terminal: Send + Sync {
-    /// Shows the question and reads one line without showing it. Blocks.
-    fn ask(&self, question: &str) -> io::Result<Secret>;
-}
+use crate::person::Person;
+pub use crate::person::Terminal;
 
 /// Why a secret could not be had. None of these carries any part of it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,33 +33,31 @@ type Slot = Arc<OnceCell<Result<Secret, SecretFault>>>;
 /// The secrets of one run.
 #[derive(Default)]
 pub struct Secrets {
-    terminal: Option<Arc<dyn Terminal>>,
+    person: Option<Arc<Person>>,
     referred: Mutex<HashMap<SecretReference, Slot>>,
     answered: Mutex<HashMap<String, Slot>>,
-    /// Questions come one after the other.
-    asking: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Secrets").field("terminal", &self.terminal.is_some()).finish_non_exhaustive()
+        formatter.debug_struct("Secrets").field("person", &self.person.is_some()).finish_non_exhaustive()
     }
 }
 
 impl Secrets {
-    /// Where nothing else says where a secret is, the user is asked, if there is a terminal to ask at.
-    pub fn of_this_process() -> Self {
-        if io::stdin().is_terminal() { Self::with_terminal(Arc::new(OwnTerminal)) } else { Self::default() }
+    /// Where nothing else says where a secret is, this person is asked, if there is one.
+    pub fn with_person(person: Option<Arc<Person>>) -> Self {
+        Self { person, ..Self::default() }
     }
 
-    /// The same with a terminal of the caller's.
+    /// The same with a person at this terminal.
     pub fn with_terminal(terminal: Arc<dyn Terminal>) -> Self {
-        Self { terminal: Some(terminal), ..Self::default() }
+        Self::with_person(Some(Arc::new(Person::at(terminal))))
     }
 
     /// Whether there is a way to have it.
     pub fn can_have(&self, reference: Option<&SecretReference>) -> bool {
-        reference.is_some() || self.terminal.is_some()
+        reference.is_some() || self.person.is_some()
     }
 
     /// The secret: from its source, or else the answer to `question`, which is asked once.
@@ -75,19 +70,16 @@ impl Secrets {
             let slot = slot(&self.referred, reference);
             slot.get_or_init(|| fetch(reference.clone())).await.clone()
         } else {
-            let terminal = self.terminal.clone().ok_or(SecretFault::Nowhere)?;
+            let person = self.person.as_ref().ok_or(SecretFault::Nowhere)?;
             let slot = slot(&self.answered, question);
-            slot.get_or_init(|| self.ask(terminal, question.to_owned())).await.clone()
+            slot.get_or_init(|| ask(person, question.to_owned())).await.clone()
         }?;
         if secret.expose().contains(['\n', '\r']) { Err(SecretFault::SeveralLines) } else { Ok(secret) }
     }
+}
 
-    async fn ask(&self, terminal: Arc<dyn Terminal>, question: String) -> Result<Secret, SecretFault> {
-        let _turn = self.asking.lock().await;
-        let failed = |error| SecretFault::Terminal(Arc::new(error));
-        let answer = tokio::task::spawn_blocking(move || terminal.ask(&question)).await;
-        answer.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)
-    }
+async fn ask(person: &Person, question: String) -> Result<Secret, SecretFault> {
+    person.ask(question).await.map_err(|error| SecretFault::Terminal(Arc::new(error)))
 }
 
 /// A program that prints the secret may take its time, or ask its user.
@@ -110,19 +102,6 @@ where
     let slot = Slot::default();
     slots.insert(key.to_owned(), Arc::clone(&slot));
     slot
-}
-
-/// The terminal this process was started at.
-struct OwnTerminal;
-
-impl Terminal for OwnTerminal {
-    fn ask(&self, question: &str) -> io::Result<Secret> {
-        let answer = rpassword::prompt_password(format!("{question}: "))?;
-        if answer.is_empty() {
-            return Err(io::Error::other("the answer is empty"));
-        }
-        Ok(Secret::new(answer))
-    }
 }
 
 #[cfg(test)]

@@ -5,16 +5,22 @@ use std::path::PathBuf;
 
 use crate::output::print;
 use crate::problem::Exit;
-use crate::ssh::openssh::{Pinned, Shown, refusal_line};
+use crate::ssh::openssh::{Files, Pinned, Shown, refusal_line};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct HostKey {
     /// The one fingerprint that is right
     #[arg(long)]
     pin: Option<String>,
-    /// Known-hosts files, the most trusted first
+    /// Our own known-hosts file
+    #[arg(long, value_name = "FILE")]
+    own: Option<PathBuf>,
+    /// Further known-hosts files
     #[arg(long = "known-hosts", value_name = "FILE")]
     known_hosts: Vec<PathBuf>,
+    /// Where to write the fingerprint of a key that is right
+    #[arg(long, value_name = "FILE")]
+    note: Option<PathBuf>,
     /// Why ssh asks: `HOSTNAME`, `ADDRESS` or `ORDER`
     reason: String,
     /// The host's name in known-hosts files
@@ -27,15 +33,23 @@ pub(super) struct HostKey {
     key: String,
 }
 
-/// Prints the key as a line of a known-hosts file if it is right. Otherwise nothing, and why to standard error.
+/// Prints what makes the key right, as a line of a known-hosts file. Otherwise nothing, and why to standard error.
 pub(super) fn run(asked: &HostKey) -> Exit {
-    let pinned = Pinned { fingerprint: asked.pin.as_deref(), files: &asked.known_hosts };
+    let files = Files { own: asked.own.as_deref(), others: &asked.known_hosts };
+    let pinned = Pinned { fingerprint: asked.pin.as_deref(), files };
     let (name, algorithm, key) = (asked.name.as_str(), asked.algorithm.as_str(), asked.key.as_str());
     match asked.reason.as_str() {
         "ORDER" => print(&pinned.recorded(name, asked.port)),
         // The name decides: an address that changes hands says nothing about a host.
         "HOSTNAME" => match pinned.judge(&Shown { name, algorithm, key }) {
-            Ok(()) => print(&format!("{name} {algorithm} {key}\n")),
+            Ok(right) => {
+                print(&right.line);
+                if let Some(path) = &asked.note
+                    && let Err(error) = fs_err::write(path, right.fingerprint)
+                {
+                    tracing::warn!("the host key could not be noted: {error}");
+                }
+            }
             Err(refusal) => {
                 super::complain(&refusal_line(&refusal), Exit::Refused);
             }

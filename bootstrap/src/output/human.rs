@@ -38,6 +38,8 @@ struct State {
     failed: Vec<String>,
     failed_hosts: BTreeSet<String>,
     hosts: usize,
+    /// What happened since a person is being asked.
+    held: Option<Vec<Event>>,
 }
 
 enum Way {
@@ -76,6 +78,7 @@ impl Human {
             failed: Vec::new(),
             failed_hosts: BTreeSet::new(),
             hosts: 0,
+            held: None,
         };
         Self { verbose, paint, state: Mutex::new(state) }
     }
@@ -84,7 +87,39 @@ impl Human {
 impl Listener for Human {
     fn event(&self, event: &Event) {
         let Ok(mut state) = self.state.lock() else { return };
-        let state = &mut *state;
+        match &mut state.held {
+            // Somebody who wants to stop instead of answering is told that they are heard.
+            Some(held) if !matches!(event, Event::Note { .. }) => held.push(event.clone()),
+            _ => self.show(&mut state, event),
+        }
+    }
+
+    fn rest(&self) {
+        if let Ok(mut state) = self.state.lock()
+            && let Way::Moving(progress) = &mut state.way
+        {
+            progress.clear();
+        }
+    }
+
+    fn hold(&self) {
+        self.rest();
+        if let Ok(mut state) = self.state.lock() {
+            state.held.get_or_insert_default();
+        }
+    }
+
+    fn go_on(&self) {
+        if let Ok(mut state) = self.state.lock() {
+            for event in state.held.take().unwrap_or_default() {
+                self.show(&mut state, &event);
+            }
+        }
+    }
+}
+
+impl Human {
+    fn show(&self, state: &mut State, event: &Event) {
         if let Some(line) = self.line(state, event) {
             state.say(&line);
         }
@@ -117,16 +152,6 @@ impl Listener for Human {
         }
     }
 
-    fn rest(&self) {
-        if let Ok(mut state) = self.state.lock()
-            && let Way::Moving(progress) = &mut state.way
-        {
-            progress.clear();
-        }
-    }
-}
-
-impl Human {
     /// The line that stays, for an event that matters.
     fn line(&self, state: &mut State, event: &Event) -> Option<String> {
         let is_plain = matches!(state.way, Way::Plain(_));

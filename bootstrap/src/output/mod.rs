@@ -23,6 +23,12 @@ pub trait Listener: Send + Sync {
 
     /// Takes away whatever moves: something else is about to be shown.
     fn rest(&self) {}
+
+    /// Shows nothing from now on, loses nothing: a person is asked something.
+    fn hold(&self) {}
+
+    /// Goes on, with what happened meanwhile first.
+    fn go_on(&self) {}
 }
 
 impl<T: Listener + ?Sized> Listener for Arc<T> {
@@ -32,6 +38,14 @@ impl<T: Listener + ?Sized> Listener for Arc<T> {
 
     fn rest(&self) {
         self.as_ref().rest();
+    }
+
+    fn hold(&self) {
+        self.as_ref().hold();
+    }
+
+    fn go_on(&self) {
+        self.as_ref().go_on();
     }
 }
 
@@ -61,9 +75,27 @@ impl Events {
         }
     }
 
+    /// Has all listeners show nothing as long as what it gives lives.
+    pub fn hold(&self) -> Held {
+        self.listeners.iter().for_each(|listener| listener.hold());
+        Held { events: self.clone() }
+    }
+
     /// Tells a person something that belongs to no host.
     pub fn note(&self, text: impl Into<String>) {
         self.send(&Event::Note { text: text.into() });
+    }
+}
+
+/// While it lives, listeners show nothing.
+#[must_use]
+pub struct Held {
+    events: Events,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.events.listeners.iter().for_each(|listener| listener.go_on());
     }
 }
 

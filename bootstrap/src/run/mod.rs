@@ -32,6 +32,7 @@ pub use reach::Reached;
 
 use crate::invocation::Global;
 use crate::output::{Event, Events, Format, Listener, human::Human, json::Json, report::Report};
+use crate::person::Person;
 use crate::problem::{Ended, Exit, Problem};
 use crate::secrets::Secrets;
 use crate::session::Session;
@@ -55,6 +56,8 @@ pub(crate) struct Handle {
     pub(crate) id: String,
     pub(crate) owner: String,
     pub(crate) events: Events,
+    /// Whoever can be asked, if there is somebody.
+    person: Option<Arc<Person>>,
     pub(crate) secrets: Arc<Secrets>,
     begun: Instant,
 }
@@ -71,12 +74,7 @@ impl Run {
         let inventory = garboard_inventory::load(&global.inventory).map_err(Ended::Inventory)?;
         let limit: BTreeSet<String> = global.limit.iter().cloned().collect();
         for name in &limit {
-            if !inventory.hosts.iter().any(|host| &host.name == name) {
-                let names: Vec<&str> = inventory.hosts.iter().map(|host| host.name.as_str()).collect();
-                return Err(Problem::new(Exit::Usage, format!("the inventory has no host `{name}`"))
-                    .help(format!("its hosts are {}", names.join(", ")))
-                    .into());
-            }
+            host_named(&inventory, name)?;
         }
         let state = ClusterState::open(global.state.as_deref(), &inventory.cluster.name)
             .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
@@ -93,13 +91,10 @@ impl Run {
             Format::Json => listeners.push(Box::new(Json::new(std::io::stdout()))),
             Format::Human => listeners.push(Box::new(Human::new(global.verbose > 0, global.terminal()))),
         }
-        let handle = Handle {
-            id,
-            owner: owner(),
-            events: Events::new(listeners),
-            secrets: Arc::new(Secrets::of_this_process()),
-            begun,
-        };
+        let events = Events::new(listeners);
+        let person = Person::at_own_terminal(events.clone()).map(Arc::new);
+        let secrets = Arc::new(Secrets::with_person(person.clone()));
+        let handle = Handle { id, owner: owner(), events, person, secrets, begun };
         let run = Self {
             inventory,
             inventory_path: global.inventory.clone(),
@@ -220,6 +215,15 @@ impl Run {
     pub(crate) fn shared_sessions(&self) -> Arc<Mutex<Vec<Session>>> {
         Arc::clone(&self.sessions)
     }
+}
+
+/// The host of this name, or what the inventory's hosts are called.
+pub(crate) fn host_named<'a>(inventory: &'a Inventory, name: &str) -> Result<&'a Host, Problem> {
+    inventory.hosts.iter().find(|host| host.name == name).ok_or_else(|| {
+        let names: Vec<&str> = inventory.hosts.iter().map(|host| host.name.as_str()).collect();
+        Problem::new(Exit::Usage, format!("the inventory has no host `{name}`"))
+            .help(format!("its hosts are {}", names.join(", ")))
+    })
 }
 
 /// `user@laptop`, for the message another run gets.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use garboard_inventory::{Host, SshTransport};
+use garboard_inventory::Host;
 use garboard_protocol::Facts;
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ use crate::deploy::{Login, SudoPassword};
 use crate::output::Event;
 use crate::problem::{Ended, Exit, Problem, Problems};
 use crate::session::{Introduction, Session};
-use crate::ssh::{Native, NativeOptions, OpenSsh, OpenSshOptions, Target, Transport};
+use crate::ssh::{Target, Transport, Transports};
 
 /// Every host that answered, and why the others did not.
 pub struct Reached {
@@ -30,12 +30,20 @@ pub(crate) struct ReachedHost {
     pub(crate) facts: Facts,
     /// How far the host's clock is ahead of this machine's, in milliseconds.
     pub(crate) clock_ahead_milliseconds: i64,
+    /// `SHA256:…` of the key it has shown.
+    pub(crate) host_key: Option<String>,
 }
 
 impl Reached {
     /// How far each host's clock is ahead of this machine's, in milliseconds.
     pub(crate) fn clocks(&self) -> BTreeMap<String, i64> {
         self.hosts.iter().map(|(name, host)| (name.clone(), host.clock_ahead_milliseconds)).collect()
+    }
+
+    /// `SHA256:…` of the key that each host has shown.
+    pub(crate) fn host_keys(&self) -> BTreeMap<String, String> {
+        let keys = self.hosts.iter().filter_map(|(name, host)| Some((name.clone(), host.host_key.clone()?)));
+        keys.collect()
     }
 
     /// The facts alone.
@@ -97,29 +105,11 @@ impl Run {
     }
 }
 
-/// The ways to hosts that this version knows.
-struct Transports {
-    native: Native,
-    openssh: OpenSsh,
-}
-
-impl Transports {
-    fn of(&self, host: &Host) -> &dyn Transport {
-        match host.ssh.transport {
-            SshTransport::Russh => &self.native,
-            SshTransport::Openssh => &self.openssh,
-        }
-    }
-}
-
 impl Run {
     fn transports(&self) -> Result<Transports, Problem> {
-        let secrets = Arc::clone(&self.handle.secrets);
-        let interactive = secrets.can_have(None);
-        let native = NativeOptions::of_this_machine(self.known_hosts_path(), secrets);
-        let openssh = OpenSshOptions::of_this_machine(&native, interactive)
-            .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
-        Ok(Transports { native: Native::new(native), openssh: OpenSsh::new(openssh) })
+        let (person, secrets) = (self.handle.person.as_ref(), &self.handle.secrets);
+        Transports::of_this_machine(self.known_hosts_path(), person, secrets)
+            .map_err(|error| Problem::from_error(Exit::Failed, &error))
     }
 }
 
@@ -128,6 +118,7 @@ impl super::Handle {
         self.events.send(&Event::HostConnecting { host: host.name.clone(), address: host.address.clone() });
         let connection =
             transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;
+        let host_key = connection.host_key().map(str::to_owned);
         let agents = crate::agent::embedded();
         let login = Login {
             agents: &agents,
@@ -154,7 +145,7 @@ impl super::Handle {
         // The answer was under way for a moment only: what is left is the difference of the clocks.
         let clock_ahead_milliseconds =
             facts.clock_milliseconds.cast_signed() - now_milliseconds().cast_signed();
-        Ok(ReachedHost { session, facts, clock_ahead_milliseconds })
+        Ok(ReachedHost { session, facts, clock_ahead_milliseconds, host_key })
     }
 }
 

@@ -4,9 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::confirmation::how_to_compare;
 use super::offered::OfferedKey;
 use crate::problem::{Exit, Problem};
 use crate::secrets::SecretFault;
+
+/// Where a key is pinned that the user's own file pins.
+pub(super) const IN_INVENTORY: &str = "the inventory";
 
 /// Why a host could not be reached or logged in to. The text does not say which host of the inventory it is;
 /// [`SshError::problem`] adds that.
@@ -100,6 +104,42 @@ pub enum SshError {
         fingerprint: String,
         /// The known-hosts file.
         path: PathBuf,
+    },
+    /// The authority whose certificate the host shows is marked `@revoked`.
+    #[error("the authority `{fingerprint}`, which vouches for the host key of `{address}`, is revoked in `{}`", path.display())]
+    RevokedAuthority {
+        /// Where.
+        address: String,
+        /// `SHA256:…` of the authority.
+        fingerprint: String,
+        /// The known-hosts file.
+        path: PathBuf,
+    },
+    /// A `@cert-authority` line counts for the host, but the certificate it shows does not hold.
+    #[error("the host certificate of `{address}` does not hold: {cause}")]
+    HostCertificate {
+        /// Where.
+        address: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A person has given another fingerprint than that of the key shown.
+    #[error("the host key of `{address}` is not the one you gave: that is `{expected}`, it shows `{found}`")]
+    WrongHostKey {
+        /// Where.
+        address: String,
+        /// As given.
+        expected: String,
+        /// The fingerprint shown.
+        found: String,
+    },
+    /// A confirmed host key cannot be recorded.
+    #[error("cannot write the host key into `{}`", path.display())]
+    Record {
+        /// Our own known-hosts file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// A known-hosts file cannot be used.
     #[error("cannot use the host keys in `{}`", path.display())]
@@ -207,16 +247,24 @@ impl SshError {
     /// What a command that meets it ends with. A host key that is not the pinned one refuses the run.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::UnknownHostKey { .. } | Self::ChangedHostKey { .. } | Self::RevokedHostKey { .. } => {
-                Exit::Refused
-            }
+            Self::UnknownHostKey { .. }
+            | Self::ChangedHostKey { .. }
+            | Self::WrongHostKey { .. }
+            | Self::RevokedHostKey { .. }
+            | Self::RevokedAuthority { .. }
+            | Self::HostCertificate { .. } => Exit::Refused,
             Self::Jump { source, .. } => source.exit(),
             _ => Exit::Failed,
         }
     }
 
-    /// What the user can do.
+    /// What the user can do, for any host.
     pub fn help(&self) -> Option<String> {
+        self.help_for("HOST")
+    }
+
+    /// What the user can do; `host` is its name in the inventory.
+    fn help_for(&self, host: &str) -> Option<String> {
         Some(match self {
             Self::Resolve { .. } => "correct the host's `address`, or make the name resolvable".to_owned(),
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => {
@@ -243,15 +291,36 @@ impl SshError {
                 "give the host an Ed25519, ECDSA or RSA key: `ssh-keygen -A` there, then restart its sshd".to_owned()
             }
             Self::UnknownHostKey { key, .. } => format!(
-                "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_{}_key.pub` on the host's own console, then add to the \
-                 host in the inventory: `host_key: \"{}\"`",
-                key_file(&key.algorithm),
+                "compare it with `{}` on the host's own console, then `garboard trust {host}`, or add to the host in the \
+                 inventory: `host_key: \"{}\"`",
+                how_to_compare(&key.algorithm),
                 key.fingerprint
             ),
-            Self::ChangedHostKey { found, .. } => format!(
-                "somebody may be in between; only if the host was installed anew, and its own console shows the same \
-                 fingerprint, put into the inventory: `host_key: \"{found}\"`"
+            Self::ChangedHostKey { found, pinned_in, .. } => {
+                let pin = if pinned_in == IN_INVENTORY {
+                    format!("put into the inventory: `host_key: \"{found}\"`")
+                } else {
+                    format!("`garboard trust {host}`")
+                };
+                format!(
+                    "somebody may be in between; only if the host was installed anew (another SD card), and its own console \
+                     shows the same fingerprint (`ssh-keygen -lf` with each `/etc/ssh/ssh_host_*_key.pub`): {pin}"
+                )
+            }
+            Self::WrongHostKey { .. } => {
+                "nothing was pinned; somebody may be in between, or it is another machine at that address".to_owned()
+            }
+            Self::RevokedAuthority { .. } => {
+                format!(
+                    "its certificates count no longer: have the host's key signed by another authority, or pin the key itself \
+                     with `garboard trust {host}`"
+                )
+            }
+            Self::HostCertificate { .. } => format!(
+                "have the host's key signed anew (`ssh-keygen -s AUTHORITY -h -n NAMES`), or pin the key itself with \
+                 `garboard trust {host}`"
             ),
+            Self::Record { .. } => "make the folder writable for you, and see that its disk is not full".to_owned(),
             Self::RevokedHostKey { .. } => {
                 "this key is known to be in wrong hands: give the host new keys (`ssh-keygen -A`)".to_owned()
             }
@@ -273,7 +342,7 @@ impl SshError {
                      in the same way"
                 )
             }
-            Self::Jump { source, .. } => return source.help(),
+            Self::Jump { source, hop } => return source.help_at_jump_host(hop).or_else(|| source.help_for(host)),
             Self::Forward { refused: true, .. } => {
                 "its sshd must allow `AllowTcpForwarding`, and its `PermitOpen` the way".to_owned()
             }
@@ -290,24 +359,29 @@ impl SshError {
         })
     }
 
+    /// The same where the key of a jump host is meant, which no inventory pins.
+    fn help_at_jump_host(&self, hop: &str) -> Option<String> {
+        Some(match self {
+            Self::UnknownHostKey { key, .. } => format!(
+                "compare it with `{}` on the jump host, then log in there once with `ssh {hop}`, which records it; on a terminal \
+                 Garboard asks",
+                how_to_compare(&key.algorithm)
+            ),
+            Self::ChangedHostKey { pinned_in, .. } => format!(
+                "somebody may be in between; only if the jump host was installed anew, and shows the same fingerprint itself: \
+                 take its line out of {pinned_in} (`ssh-keygen -R` does it)"
+            ),
+            _ => return None,
+        })
+    }
+
     /// The whole story, for `host` of the inventory.
     pub fn problem(&self, host: &str) -> Problem {
         let problem = Problem::from_error(self.exit(), self).host(host);
-        match self.help() {
+        match self.help_for(host) {
             Some(help) => problem.help(help),
             None => problem,
         }
-    }
-}
-
-/// `ssh-ed25519` → `ed25519`: how Debian names the key files.
-fn key_file(algorithm: &str) -> &'static str {
-    if algorithm.starts_with("ecdsa") {
-        "ecdsa"
-    } else if algorithm.contains("rsa") {
-        "rsa"
-    } else {
-        "ed25519"
     }
 }
 

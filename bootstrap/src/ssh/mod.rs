@@ -4,6 +4,7 @@
 //! this machine. Nothing outside this module knows which one is at work, and no type of the SSH library leaves `native`.
 
 mod child;
+mod confirmation;
 mod counted;
 mod cuttable;
 mod error;
@@ -14,17 +15,22 @@ pub(crate) mod openssh;
 mod proxy_command;
 mod stream;
 mod target;
+mod transports;
 mod user_config;
 
 use async_trait::async_trait;
 
+pub use confirmation::Confirmation;
+pub(crate) use confirmation::{Answer, as_ssh_keygen, ask, how_to_compare};
 pub use error::SshError;
 pub use local::Local;
-pub use native::{Native, NativeOptions};
+pub(crate) use native::{KnownHosts, Line, fingerprint};
+pub use native::{Native, NativeOptions, Record};
 pub use offered::{OfferedKey, OfferedKeys};
 pub use openssh::{OpenSsh, OpenSshOptions};
 pub use stream::{Ending, ExitStatus, Stream};
 pub use target::Target;
+pub use transports::Transports;
 
 /// Connects to hosts.
 #[async_trait]
@@ -51,6 +57,11 @@ pub trait Connection: Send + Sync {
 
     /// Who logged in where, for messages: `root@192.168.1.11`.
     fn login(&self) -> &str;
+
+    /// `SHA256:…` of the key that the host has shown. `None` where nobody shows one: on this machine.
+    fn host_key(&self) -> Option<&str> {
+        None
+    }
 
     /// Says goodbye. What still runs on the host loses its stream.
     async fn close(&self);

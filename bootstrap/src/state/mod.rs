@@ -179,17 +179,9 @@ impl ClusterState {
         self.write(name, &text)
     }
 
-    /// Wholly or not at all, mode 0600.
     fn write(&self, name: &str, content: &[u8]) -> Result<(), StateError> {
         let path = self.folder.join(name);
-        let failed = || at("write", &path);
-        let folder = path.parent().unwrap_or(&self.folder);
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed())?;
-        file.write_all(content).map_err(failed())?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(failed())?;
-        file.as_file().sync_all().map_err(failed())?;
-        file.persist(&path).map_err(|error| failed()(error.error))?;
-        Ok(())
+        write_privately(&path, content).map_err(at("write", &path))
     }
 
     fn forget(&self, name: &str) -> Result<(), StateError> {
@@ -199,6 +191,16 @@ impl ClusterState {
             _ => Ok(()),
         }
     }
+}
+
+/// Wholly or not at all, mode 0600; the folder is there.
+pub(crate) fn write_privately(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Option<String>, StateError> {

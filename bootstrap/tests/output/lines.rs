@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use garboard::output::human::Human;
 use garboard::output::paint::Paint;
-use garboard::output::{Event, Listener as _};
+use garboard::output::{Event, Events, Listener as _};
 use indicatif::{InMemoryTerm, ProgressDrawTarget};
 
 use crate::{example, golden};
@@ -132,4 +132,27 @@ fn nothing_moves_while_a_document_goes_to_standard_output() {
     assert!(moving(&terminal.contents()) >= 2);
     human.rest();
     assert_eq!(moving(&terminal.contents()), 0, "{}", terminal.contents());
+}
+
+#[test]
+fn nothing_is_shown_while_a_person_is_asked_and_nothing_is_lost() {
+    let terminal = InMemoryTerm::new(60, 70);
+    let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+    let human = Arc::new(Human::on_terminal(false, Paint::default(), target));
+    let events = Events::new(vec![Box::new(Arc::clone(&human))]);
+    amid().for_each(|event| events.send(&event));
+    let before = terminal.contents();
+    assert!(moving(&before) >= 2, "{before}");
+    let held = events.hold();
+    let asked = terminal.contents();
+    assert_eq!(moving(&asked), 0, "{asked}");
+    run().skip(12).for_each(|event| events.send(&event));
+    assert_eq!(terminal.contents(), asked);
+    // But somebody who wants to stop sees that they are heard.
+    events.note("stopping");
+    assert_eq!(terminal.contents().lines().last(), Some("stopping"));
+    drop(held);
+    let after = terminal.contents();
+    assert_eq!(after.lines().last(), Some("report: /home/ada/reports/now.html"), "{after}");
+    assert!(after.lines().count() > asked.lines().count() + 3, "{after}");
 }

@@ -42,6 +42,10 @@ impl Way {
         Self { home, first, second, host }
     }
 
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     pub(crate) fn transport(&self) -> Native {
         Native::new(NativeOptions {
             home: Some(self.home.path().to_owned()),

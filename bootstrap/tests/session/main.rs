@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test as well")]
 
 mod blobs;
+mod certificates;
+mod confirmation;
 mod conversation;
 mod deploy;
 mod fake_agent;

@@ -20,7 +20,9 @@ pub(crate) fn transport(sshd: &Sshd, known_hosts: &str, config: &str) -> OpenSsh
         judge: env!("CARGO_BIN_EXE_garboard").into(),
         home: None,
         user: None,
+        own_known_hosts: None,
         known_hosts: vec![hosts],
+        confirmation: None,
         interactive: false,
     })
 }
@@ -127,7 +129,9 @@ async fn what_ssh_says_becomes_our_own_errors() {
         judge: "/bin/false".into(),
         home: None,
         user: None,
+        own_known_hosts: None,
         known_hosts: Vec::new(),
+        confirmation: None,
         interactive: false,
     };
     let error = refused(&OpenSsh::new(options), &sshd.target()).await;

@@ -1,6 +1,6 @@
 //! From a destination to a login.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, DisconnectReason, Handle};
@@ -11,13 +11,15 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::super::SshError;
+use super::super::confirmation::{Confirmation, Stranger};
 use super::super::counted::{Counted, Counters};
 use super::super::cuttable::Cuttable;
 use super::super::proxy_command::Proxy;
 use super::super::user_config::Destination;
+use super::super::{OfferedKey, SshError};
 use super::authenticate::{Outcome, Tried, authenticate};
 use super::host_key::{Judge, Pin, preferred};
+use super::known_hosts::{fingerprint, key_of, names};
 use super::{Shared, hops, identity};
 
 /// For the way there and the exchange of keys.
@@ -61,11 +63,15 @@ pub(super) struct Answers {
     judge: Judge,
     address: String,
     gone: Gone,
+    shown: Arc<OnceLock<String>>,
 }
 
 /// The host key to ask for, and who judges what is shown.
 pub(super) struct Asked {
+    /// Kinds of keys.
     pub(super) algorithms: Vec<Algorithm>,
+    /// Kinds of certificates, which come first.
+    pub(super) certificates: Vec<Algorithm>,
     pub(super) judge: Judge,
 }
 
@@ -73,14 +79,9 @@ impl client::Handler for Answers {
     type Error = Fault;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Fault> {
-        match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => {
-                self.judge.judge(&self.address, key).map_err(Fault::HostKey)?;
-                Ok(true)
-            }
-            // Not asked for.
-            PublicKeyOrCertificate::Certificate(_) => Ok(false),
-        }
+        self.judge.judge(&self.address, shown).map_err(Fault::HostKey)?;
+        let _ = self.shown.set(fingerprint(&key_of(shown)));
+        Ok(true)
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Fault>) -> Result<(), Fault> {
@@ -103,6 +104,8 @@ impl client::Handler for Answers {
 pub(super) struct Login {
     pub(super) handle: Handle<Answers>,
     pub(super) gone: Gone,
+    /// `SHA256:…` of the host's key, which is right.
+    shown: Arc<OnceLock<String>>,
     /// The login on the jump host that this one goes through; ends after it.
     _via: Option<Arc<Login>>,
 }
@@ -110,6 +113,11 @@ pub(super) struct Login {
 impl Login {
     pub(super) fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    /// `SHA256:…` of the key that the host has shown.
+    pub(super) fn host_key(&self) -> Option<&str> {
+        self.shown.get().map(String::as_str)
     }
 }
 
@@ -120,11 +128,23 @@ pub(super) async fn connect(
     counters: &Counters,
 ) -> Result<Login, SshError> {
     // Before the first packet: a file that cannot be read must not cost a connection.
-    let pin = Arc::new(Pin::of(destination, &shared.options.known_hosts)?);
+    let mut pin = Arc::new(Pin::of(destination, shared.options.files())?);
     let mut identities = identity::gather(shared, destination).await?;
     let mut tried = Tried::default();
+    let mut asked = false;
     loop {
-        let mut login = exchange_keys(shared, destination, &pin, counters).await?;
+        let mut login = match exchange_keys(shared, destination, &pin, counters).await {
+            Err(SshError::UnknownHostKey { key, address }) => match &shared.options.confirmation {
+                Some(confirmation) if !asked => {
+                    asked = true;
+                    confirm(confirmation, shared, destination, &key).await?;
+                    pin = Arc::new(Pin::of(destination, shared.options.files())?);
+                    continue;
+                }
+                _ => return Err(SshError::UnknownHostKey { key, address }),
+            },
+            exchanged => exchanged?,
+        };
         let gone = login.gone.clone();
         let logged_in = authenticate(&mut login.handle, destination, &mut identities, &mut tried, &gone);
         let outcome = timeout(LOGIN_TIMEOUT, logged_in)
@@ -138,6 +158,20 @@ pub(super) async fn connect(
     }
 }
 
+/// Has a person decide about a key that nobody knows. No connection waits meanwhile.
+async fn confirm(
+    confirmation: &Confirmation,
+    shared: &Shared,
+    destination: &Destination,
+    key: &OfferedKey,
+) -> Result<(), SshError> {
+    let names = names(destination);
+    let place = format!("{} port {}", destination.host, destination.port);
+    let stranger = Stranger { address: &destination.address, place, names: &names, key };
+    let is_known = || Pin::of(destination, shared.options.files()).map(|pin| pin.is_known());
+    confirmation.settle(&stranger, is_known).await
+}
+
 /// Tries the host's keys one kind after the other while the pinned fingerprint has not shown up.
 async fn exchange_keys(
     shared: &Shared,
@@ -147,7 +181,8 @@ async fn exchange_keys(
 ) -> Result<Login, SshError> {
     let mut first_mismatch = None;
     for algorithms in pin.tries() {
-        let asked = Asked { algorithms, judge: Judge::Pin(Arc::clone(pin)) };
+        let (certificates, judge) = (pin.certificates(), Judge::Pin(Arc::clone(pin)));
+        let asked = Asked { algorithms, certificates, judge };
         match begin(shared, destination, asked, counters).await {
             Ok(begun) => return Ok(begun),
             Err(mismatch @ SshError::ChangedHostKey { .. }) => {
@@ -185,17 +220,23 @@ pub(super) async fn begin(
         (None, None) => dial(destination).await?,
     };
     let gone = Gone::default();
-    let answers = Answers { judge: asked.judge, address: destination.address.clone(), gone: gone.clone() };
+    let shown = Arc::<OnceLock<String>>::default();
+    let answers = Answers {
+        judge: asked.judge,
+        address: destination.address.clone(),
+        gone: gone.clone(),
+        shown: Arc::clone(&shown),
+    };
     // The SSH library talks in a task of its own, which must not go on with a connection that was given up.
     let cut = CancellationToken::new();
     let stream = Cuttable::new(Counted::new(stream, counters.clone()), cut.clone());
     let given_up = cut.drop_guard();
-    let begun =
-        timeout(CONNECT_TIMEOUT, client::connect_stream(config(asked.algorithms), stream, answers)).await;
+    let config = config(asked.algorithms, asked.certificates);
+    let begun = timeout(CONNECT_TIMEOUT, client::connect_stream(config, stream, answers)).await;
     match begun {
         Ok(Ok(handle)) => {
             given_up.disarm();
-            return Ok(Login { handle, gone, _via: via });
+            return Ok(Login { handle, gone, shown, _via: via });
         }
         Ok(Err(Fault::HostKey(error))) => return Err(error),
         Ok(Err(Fault::Library(russh::Error::NoCommonAlgo { kind: AlgorithmKind::Key, theirs, .. }))) => {
@@ -240,12 +281,12 @@ async fn dial(destination: &Destination) -> Result<Box<dyn ByteStream>, SshError
         .map_err(|_| timed_out(destination, CONNECT_TIMEOUT, String::new()))?
 }
 
-fn config(algorithms: Vec<Algorithm>) -> Arc<client::Config> {
+fn config(algorithms: Vec<Algorithm>, certificates: Vec<Algorithm>) -> Arc<client::Config> {
     Arc::new(client::Config {
         client_id: SshId::Standard(concat!("SSH-2.0-garboard_", env!("CARGO_PKG_VERSION")).into()),
         window_size: WINDOW_BYTES,
         maximum_packet_size: PACKET_BYTES,
-        preferred: preferred(algorithms),
+        preferred: preferred(algorithms, certificates),
         // A long silent step must not drop the session: only unanswered keepalives do.
         inactivity_timeout: None,
         keepalive_interval: Some(Duration::from_secs(5)),

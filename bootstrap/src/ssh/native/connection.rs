@@ -90,6 +90,10 @@ impl Connection for NativeConnection {
         &self.name
     }
 
+    fn host_key(&self) -> Option<&str> {
+        self.first.host_key()
+    }
+
     async fn close(&self) {
         let more = self.more.lock().await;
         for login in std::iter::once(&self.first).chain(more.iter()) {

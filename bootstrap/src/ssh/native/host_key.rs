@@ -1,14 +1,14 @@
 //! Which host key is right: the inventory's, else the recorded ones.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use russh::Preferred;
-use russh::keys::{Algorithm, PublicKey};
+use russh::keys::{Algorithm, PublicKeyOrCertificate};
 
 use super::super::SshError;
+use super::super::error::IN_INVENTORY;
 use super::super::user_config::Destination;
-use super::known_hosts::{KnownHosts, fingerprint, names};
+use super::known_hosts::{Accepted, Files, KnownHosts, fingerprint, key_of, names};
 
 /// Who judges the key that a host shows.
 #[derive(Debug, Clone)]
@@ -20,11 +20,11 @@ pub(super) enum Judge {
 }
 
 impl Judge {
-    /// Whether `key` is right.
-    pub(super) fn judge(&self, address: &str, key: &PublicKey) -> Result<(), SshError> {
+    /// Whether what is shown is right.
+    pub(super) fn judge(&self, address: &str, shown: &PublicKeyOrCertificate) -> Result<Accepted, SshError> {
         match self {
-            Self::Pin(pin) => pin.judge(address, key),
-            Self::Nobody => KnownHosts::default().judge(address, key),
+            Self::Pin(pin) => pin.judge(address, shown),
+            Self::Nobody => KnownHosts::default().judge(address, shown),
         }
     }
 }
@@ -40,24 +40,45 @@ pub(super) enum Pin {
 
 impl Pin {
     /// The pin of a host.
-    pub(super) fn of(destination: &Destination, known_hosts: &[PathBuf]) -> Result<Self, SshError> {
+    pub(super) fn of(destination: &Destination, files: Files<'_>) -> Result<Self, SshError> {
         if let Some(fingerprint) = &destination.host_key {
             return Ok(Self::Inventory(fingerprint.clone()));
         }
-        Ok(Self::Recorded(KnownHosts::named(known_hosts, &names(destination))?))
+        Ok(Self::Recorded(KnownHosts::named(files, &names(destination))?))
     }
 
-    /// Whether `key` is right.
-    pub(super) fn judge(&self, address: &str, key: &PublicKey) -> Result<(), SshError> {
+    /// Whether what is shown is right.
+    pub(super) fn judge(&self, address: &str, shown: &PublicKeyOrCertificate) -> Result<Accepted, SshError> {
+        let expected = match self {
+            Self::Inventory(expected) => expected,
+            Self::Recorded(known) => return known.judge(address, shown),
+        };
+        let key = key_of(shown);
+        let found = fingerprint(&key);
+        if *expected == found {
+            return Ok(Accepted::Key(key));
+        }
+        Err(SshError::ChangedHostKey {
+            address: address.to_owned(),
+            expected: vec![expected.clone()],
+            pinned_in: IN_INVENTORY.to_owned(),
+            found,
+        })
+    }
+
+    /// Whether anything but a person's word can make a key of this host right.
+    pub(super) fn is_known(&self) -> bool {
         match self {
-            Self::Inventory(expected) if *expected == fingerprint(key) => Ok(()),
-            Self::Inventory(expected) => Err(SshError::ChangedHostKey {
-                address: address.to_owned(),
-                expected: vec![expected.clone()],
-                pinned_in: "the inventory".to_owned(),
-                found: fingerprint(key),
-            }),
-            Self::Recorded(known) => known.judge(address, key),
+            Self::Inventory(_) => true,
+            Self::Recorded(known) => !known.keys.is_empty(),
+        }
+    }
+
+    /// Kinds of certificates to ask for, before any key: where an authority has a say.
+    pub(super) fn certificates(&self) -> Vec<Algorithm> {
+        match self {
+            Self::Recorded(known) if known.has_authorities() => kinds().concat(),
+            _ => Vec::new(),
         }
     }
 
@@ -99,13 +120,14 @@ fn same_key_kind(one: &Algorithm, other: &Algorithm) -> bool {
 }
 
 /// Algorithms of a session: authenticated ciphers first; AES has instructions of its own on most machines.
-pub(super) fn preferred(key: Vec<Algorithm>) -> Preferred {
+pub(super) fn preferred(key: Vec<Algorithm>, certificates: Vec<Algorithm>) -> Preferred {
     use russh::cipher::{AES_128_CTR, AES_192_CTR, AES_256_CTR, AES_256_GCM, CHACHA20_POLY1305};
     use russh::compression::NONE;
     const CIPHERS: &[russh::cipher::Name] =
         &[AES_256_GCM, CHACHA20_POLY1305, AES_256_CTR, AES_192_CTR, AES_128_CTR];
     Preferred {
         key: key.into(),
+        host_key_certificates: certificates.into(),
         cipher: CIPHERS.into(),
         compression: (&[NONE][..]).into(),
         ..Preferred::DEFAULT

@@ -3,19 +3,19 @@
 use std::io;
 use std::path::PathBuf;
 
-use russh::keys::PublicKey;
+use russh::keys::{Certificate, PublicKey, PublicKeyOrCertificate};
 use serde::{Deserialize, Serialize};
 
 use super::super::SshError;
 use super::super::offered::OfferedKey;
 use super::host_key::Pin;
-use super::known_hosts::{KnownHosts, written};
+use super::known_hosts::{Files, KnownHosts, fingerprint, key_of, written};
 
-/// A key that a host has shown.
+/// A key or certificate that a host has shown.
 pub(crate) struct Shown<'a> {
     /// How the host stands in known-hosts files: `gate.lan`, `[gate.lan]:2222`.
     pub(crate) name: &'a str,
-    /// `ssh-ed25519`.
+    /// `ssh-ed25519`, `ssh-ed25519-cert-v01@openssh.com`.
     pub(crate) algorithm: &'a str,
     /// In base64.
     pub(crate) key: &'a str,
@@ -25,8 +25,15 @@ pub(crate) struct Shown<'a> {
 pub(crate) struct Pinned<'a> {
     /// `SHA256:…`, from the inventory.
     pub(crate) fingerprint: Option<&'a str>,
-    /// Known-hosts files, the most trusted first.
-    pub(crate) files: &'a [PathBuf],
+    pub(crate) files: Files<'a>,
+}
+
+/// What is right.
+pub(crate) struct Right {
+    /// The line of a known-hosts file by which it is right.
+    pub(crate) line: String,
+    /// Of the key itself, also of a certificate.
+    pub(crate) fingerprint: String,
 }
 
 /// Why a key is not right; goes from one process of ours to another.
@@ -36,21 +43,31 @@ pub(crate) enum Refusal {
     Unknown { key: OfferedKey },
     Changed { expected: Vec<String>, pinned_in: String, found: String },
     Revoked { fingerprint: String, path: PathBuf },
+    RevokedAuthority { fingerprint: String, path: PathBuf },
+    Certificate { cause: String },
     Unreadable { path: PathBuf, cause: String },
 }
 
 impl Pinned<'_> {
     /// Whether the key is right.
-    pub(crate) fn judge(&self, shown: &Shown<'_>) -> Result<(), Refusal> {
+    pub(crate) fn judge(&self, shown: &Shown<'_>) -> Result<Right, Refusal> {
         let text = format!("{} {}", shown.algorithm, shown.key);
-        let key = PublicKey::from_openssh(&text).map_err(|error| Refusal::Changed {
+        let parsed = if shown.algorithm.contains("-cert-v01@") {
+            Certificate::from_openssh(&text).map(PublicKeyOrCertificate::from)
+        } else {
+            PublicKey::from_openssh(&text).map(PublicKeyOrCertificate::from)
+        };
+        let presented = parsed.map_err(|error| Refusal::Changed {
             expected: Vec::new(),
             pinned_in: "nobody".to_owned(),
             found: format!("{} ({error})", shown.algorithm),
         })?;
-        self.pin(&[shown.name.to_lowercase()])
-            .and_then(|pin| pin.judge(shown.name, &key))
-            .map_err(|error| Refusal::of(error, &key))
+        let key = key_of(&presented);
+        let accepted = self
+            .pin(&[shown.name.to_lowercase()])
+            .and_then(|pin| pin.judge(shown.name, &presented))
+            .map_err(|error| Refusal::of(error, &key))?;
+        Ok(Right { line: accepted.line(shown.name), fingerprint: fingerprint(&key) })
     }
 
     /// The recorded keys of a host as lines of a known-hosts file, so that `ssh` asks for one of their kind.
@@ -77,6 +94,10 @@ impl Refusal {
                 Self::Changed { expected, pinned_in, found }
             }
             SshError::RevokedHostKey { fingerprint, path, .. } => Self::Revoked { fingerprint, path },
+            SshError::RevokedAuthority { fingerprint, path, .. } => {
+                Self::RevokedAuthority { fingerprint, path }
+            }
+            SshError::HostCertificate { cause, .. } => Self::Certificate { cause },
             SshError::KnownHosts { path, source } => Self::Unreadable { path, cause: source.to_string() },
             _ => Self::Unknown { key: key.into() },
         }
@@ -91,6 +112,10 @@ impl Refusal {
                 SshError::ChangedHostKey { address, expected, pinned_in, found }
             }
             Self::Revoked { fingerprint, path } => SshError::RevokedHostKey { address, fingerprint, path },
+            Self::RevokedAuthority { fingerprint, path } => {
+                SshError::RevokedAuthority { address, fingerprint, path }
+            }
+            Self::Certificate { cause } => SshError::HostCertificate { address, cause },
             Self::Unreadable { path, cause } => {
                 SshError::KnownHosts { path, source: io::Error::other(cause) }
             }

@@ -7,45 +7,87 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ring::hmac;
-use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
-use russh::keys::{Algorithm, HashAlg, PublicKey};
+use russh::keys::ssh_key::known_hosts::{Entry, Marker};
+use russh::keys::ssh_key::public::KeyData;
+use russh::keys::{Algorithm, HashAlg, PublicKey, PublicKeyOrCertificate};
 
 use super::super::SshError;
 use super::super::offered::OfferedKey;
 use super::super::user_config::Destination;
+use super::certificate::vouched;
+use super::pattern::names_host;
+
+/// Known-hosts files.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Files<'a> {
+    /// Ours. A host that it has keys of has no others, whatever the other files say.
+    pub(crate) own: Option<&'a Path>,
+    /// The user's and the machine's.
+    pub(crate) others: &'a [PathBuf],
+}
+
+/// A line that names the host.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) path: PathBuf,
+    /// From 1.
+    pub(crate) number: usize,
+    pub(crate) key: PublicKey,
+}
 
 /// The lines that name one host, from all files.
 #[derive(Debug, Default)]
-pub(super) struct KnownHosts {
-    keys: Vec<(PathBuf, PublicKey)>,
-    revoked: Vec<(PathBuf, PublicKey)>,
+pub(crate) struct KnownHosts {
+    /// How the host stands in the files.
+    names: Vec<String>,
+    pub(crate) keys: Vec<Line>,
+    /// Whose certificates count for the host.
+    authorities: Vec<Line>,
+    pub(crate) revoked: Vec<Line>,
+    /// Keys that do not count: ours has others.
+    pub(crate) outdone: Vec<Line>,
+}
+
+/// Why a key is right.
+#[derive(Debug, Clone)]
+pub(super) enum Accepted {
+    /// It is a recorded key itself.
+    Key(PublicKey),
+    /// This authority vouches for it.
+    Authority(PublicKey),
 }
 
 impl KnownHosts {
     /// Reads the lines that name a host: any of its names, as they stand in such files.
-    pub(super) fn named(files: &[PathBuf], names: &[String]) -> Result<Self, SshError> {
+    pub(crate) fn named(files: Files<'_>, names: &[String]) -> Result<Self, SshError> {
         let mut known = Self::default();
-        for path in files {
+        let mut of_own = 0;
+        for path in files.own.into_iter().chain(files.others.iter().map(PathBuf::as_path)) {
             match fs_err::read(path) {
                 Ok(bytes) => known.add(path, &String::from_utf8_lossy(&bytes), names)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => return Err(SshError::KnownHosts { path: path.clone(), source }),
+                Err(source) => return Err(SshError::KnownHosts { path: path.to_owned(), source }),
             }
+            if files.own == Some(path) {
+                of_own = known.keys.len();
+            }
+        }
+        if of_own > 0 {
+            known.outdone = known.keys.split_off(of_own);
+            known.authorities.clear();
         }
         Ok(known)
     }
 
     fn add(&mut self, path: &Path, text: &str, names: &[String]) -> Result<(), SshError> {
+        self.names = names.to_vec();
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            // The parser knows single blanks only.
-            let words: Vec<_> = line.split_whitespace().collect();
-            let Ok(entry) = words.join(" ").parse::<Entry>() else {
-                if words[0] == "@revoked" {
+            let Some(entry) = entry(line) else {
+                if line.starts_with("@revoked") {
                     let message = format!("line {}, a `@revoked` one, cannot be read", index + 1);
                     let source = io::Error::new(io::ErrorKind::InvalidData, message);
                     return Err(SshError::KnownHosts { path: path.to_owned(), source });
@@ -53,15 +95,18 @@ impl KnownHosts {
                 tracing::debug!(path = %path.display(), line = index + 1, "unreadable known-hosts line");
                 continue;
             };
-            if !names.iter().any(|name| names_host(entry.host_patterns(), name)) {
-                continue;
-            }
-            let found = (path.to_owned(), entry.public_key().clone());
+            let is_about = |name: &str| names_host(entry.host_patterns(), name);
+            let found = Line { path: path.to_owned(), number: index + 1, key: entry.public_key().clone() };
             match entry.marker() {
-                None => self.keys.push(found),
-                Some(Marker::Revoked) => self.revoked.push(found),
-                // Host certificates are not asked for, so no authority has anything to say.
-                Some(Marker::CertAuthority) => {}
+                // An authority speaks for a host, whatever the port.
+                Some(Marker::CertAuthority)
+                    if names.iter().any(|name| is_about(name) || is_about(plain(name))) =>
+                {
+                    self.authorities.push(found);
+                }
+                Some(Marker::Revoked) if names.iter().any(|name| is_about(name)) => self.revoked.push(found),
+                None if names.iter().any(|name| is_about(name)) => self.keys.push(found),
+                _ => {}
             }
         }
         Ok(())
@@ -69,43 +114,96 @@ impl KnownHosts {
 
     /// The algorithms of the recorded keys: to be asked for first, so that the host shows a key we can compare.
     pub(super) fn algorithms(&self) -> Vec<Algorithm> {
-        self.keys.iter().map(|(_, key)| key.algorithm()).collect()
+        self.keys.iter().map(|line| line.key.algorithm()).collect()
     }
 
-    /// The recorded keys as plain lines for `name`.
+    /// Whether a certificate would say anything.
+    pub(super) fn has_authorities(&self) -> bool {
+        !self.authorities.is_empty()
+    }
+
+    /// What is recorded, as lines for `name` alone.
     pub(super) fn lines(&self, name: &str) -> String {
-        let keys = self.keys.iter().filter_map(|(_, key)| key.to_openssh().ok());
-        keys.fold(String::new(), |lines, key| lines + name + " " + &key + "\n")
+        let authorities = self.authorities.iter().map(|line| Accepted::Authority(line.key.clone()));
+        let keys = self.keys.iter().map(|line| Accepted::Key(line.key.clone()));
+        authorities.chain(keys).map(|accepted| accepted.line(name)).collect()
     }
 
-    /// Whether `key`, shown at `address`, is right.
-    pub(super) fn judge(&self, address: &str, key: &PublicKey) -> Result<(), SshError> {
-        let same = |known: &&(PathBuf, PublicKey)| known.1.key_data() == key.key_data();
-        if let Some((path, _)) = self.revoked.iter().find(same) {
+    /// Whether what is shown at `address` is right, and why.
+    pub(super) fn judge(&self, address: &str, shown: &PublicKeyOrCertificate) -> Result<Accepted, SshError> {
+        let (key, address) = (key_of(shown), address.to_owned());
+        if let Some(line) = find(&self.revoked, key.key_data()) {
             return Err(SshError::RevokedHostKey {
-                address: address.to_owned(),
-                fingerprint: fingerprint(key),
-                path: path.clone(),
+                address,
+                fingerprint: fingerprint(&key),
+                path: line.path.clone(),
             });
         }
-        if self.keys.iter().any(|known| same(&known)) {
-            return Ok(());
+        let mut refused = None;
+        if let PublicKeyOrCertificate::Certificate(certificate) = shown {
+            let authority = certificate.signature_key();
+            if let Some(line) = find(&self.revoked, authority) {
+                let (fingerprint, path) = (fingerprint(&line.key), line.path.clone());
+                return Err(SshError::RevokedAuthority { address, fingerprint, path });
+            }
+            if let Some(line) = find(&self.authorities, authority) {
+                let names: Vec<_> = self.names.iter().map(|name| plain(name)).collect();
+                match vouched(certificate, &line.key, &names) {
+                    Ok(()) => return Ok(Accepted::Authority(line.key.clone())),
+                    Err(cause) => refused = Some(cause),
+                }
+            }
         }
-        match self.keys.first() {
-            None => Err(SshError::UnknownHostKey { address: address.to_owned(), key: Box::new(key.into()) }),
+        if find(&self.keys, key.key_data()).is_some() {
+            return Ok(Accepted::Key(key));
+        }
+        match (refused, self.keys.first()) {
+            (Some(cause), _) => Err(SshError::HostCertificate { address, cause }),
+            (None, None) => Err(SshError::UnknownHostKey { address, key: Box::new((&key).into()) }),
             // Also for a key of another kind than the recorded ones: whoever sits in between would show such a one.
-            Some((path, _)) => Err(SshError::ChangedHostKey {
-                address: address.to_owned(),
-                expected: self.keys.iter().map(|(_, key)| fingerprint(key)).collect(),
-                pinned_in: format!("`{}`", path.display()),
-                found: fingerprint(key),
+            (None, Some(line)) => Err(SshError::ChangedHostKey {
+                address,
+                expected: self.keys.iter().map(|line| fingerprint(&line.key)).collect(),
+                pinned_in: format!("`{}`", line.path.display()),
+                found: fingerprint(&key),
             }),
         }
     }
 }
 
+impl Accepted {
+    /// As a line of a known-hosts file, for `name` alone.
+    pub(super) fn line(&self, name: &str) -> String {
+        let (marker, key) = match self {
+            Self::Key(key) => ("", key),
+            Self::Authority(key) => ("@cert-authority ", key),
+        };
+        format!("{marker}{name} {}\n", OfferedKey::from(key).public_key)
+    }
+}
+
+/// A line that is no comment, if it can be read.
+pub(super) fn entry(line: &str) -> Option<Entry> {
+    // The parser knows single blanks only.
+    line.split_whitespace().collect::<Vec<_>>().join(" ").parse().ok()
+}
+
+/// The key itself, also of a certificate.
+pub(super) fn key_of(shown: &PublicKeyOrCertificate) -> PublicKey {
+    match shown {
+        PublicKeyOrCertificate::PublicKey { key, .. } => key.clone(),
+        PublicKeyOrCertificate::Certificate(certificate) => {
+            PublicKey::new(certificate.public_key().clone(), "")
+        }
+    }
+}
+
+fn find<'a>(lines: &'a [Line], key: &KeyData) -> Option<&'a Line> {
+    lines.iter().find(|line| line.key.key_data() == key)
+}
+
 /// `SHA256:` and 43 characters of base64, as `ssh-keygen -l` shows it.
-pub(super) fn fingerprint(key: &PublicKey) -> String {
+pub(crate) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
@@ -133,51 +231,10 @@ pub(crate) fn written(name: &str, port: u16) -> String {
     if port == super::super::target::PORT { name } else { format!("[{name}]:{port}") }
 }
 
-fn names_host(patterns: &HostPatterns, name: &str) -> bool {
-    match patterns {
-        HostPatterns::HashedName { salt, hash } => {
-            let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, salt);
-            hmac::verify(&key, name.as_bytes(), hash).is_ok()
-        }
-        HostPatterns::Patterns(patterns) => {
-            let mut named = false;
-            for pattern in patterns {
-                match pattern.strip_prefix('!') {
-                    Some(pattern) if matches(&pattern.to_lowercase(), name) => return false,
-                    Some(_) => {}
-                    None => named |= matches(&pattern.to_lowercase(), name),
-                }
-            }
-            named
-        }
-    }
-}
-
-/// `*` stands for any text, `?` for any character.
-fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<_>, Vec<_>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut position) = (0, 0);
-    // Where the last `*` stood, and how far it has swallowed.
-    let mut star: Option<(usize, usize)> = None;
-    while position < name.len() {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, position));
-                at += 1;
-            }
-            Some(&character) if character == '?' || character == name[position] => {
-                at += 1;
-                position += 1;
-            }
-            _ => {
-                let Some((star_at, swallowed)) = star else { return false };
-                star = Some((star_at, swallowed + 1));
-                at = star_at + 1;
-                position = swallowed + 1;
-            }
-        }
-    }
-    pattern[at..].iter().all(|&character| character == '*')
+/// The name alone: `[gate.lan]:2222` → `gate.lan`.
+fn plain(name: &str) -> &str {
+    let inside = name.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:"));
+    inside.map_or(name, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -186,7 +243,7 @@ mod tests {
 
     use russh::keys::PublicKey;
 
-    use super::{KnownHosts, matches, written};
+    use super::{KnownHosts, written};
     use crate::ssh::SshError;
 
     const ED25519: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3aLq454yWBdwLWbieU1ebz9/cu7/QEXn9OIeZJ";
@@ -195,7 +252,7 @@ mod tests {
     fn judge(text: &str, name: &str, port: u16, key: &str) -> Result<(), SshError> {
         let mut known = KnownHosts::default();
         known.add(Path::new("known_hosts"), text, &[written(name, port)])?;
-        known.judge(name, &key.parse::<PublicKey>().unwrap())
+        known.judge(name, &key.parse::<PublicKey>().unwrap().into()).map(|_| ())
     }
 
     #[test]
@@ -243,13 +300,5 @@ mod tests {
         assert!(matches!(error, SshError::RevokedHostKey { .. }), "{error}");
         let error = judge("@revoked * garbage\n", "node", 22, ED25519).unwrap_err();
         assert!(matches!(error, SshError::KnownHosts { .. }), "{error}");
-    }
-
-    #[test]
-    fn wildcards_backtrack() {
-        assert!(matches("a*b*c", "axxbyybzc"));
-        assert!(!matches("a*b*c", "axxbyybz"));
-        assert!(matches("*", ""));
-        assert!(!matches("?", ""));
     }
 }

@@ -1,6 +1,7 @@
 //! SSH spoken by this program itself, over TCP, jump hosts or the user's proxy command.
 
 mod authenticate;
+mod certificate;
 mod channel;
 mod connect;
 mod connection;
@@ -11,6 +12,8 @@ mod judgement;
 mod keys;
 mod known_hosts;
 mod offered;
+mod pattern;
+mod record;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::user_config::Here;
-use super::{Connection, OfferedKeys, SshError, Target, Transport};
+use super::{Confirmation, Connection, OfferedKeys, SshError, Target, Transport};
 use crate::secrets::Secrets;
 use connection::NativeConnection;
 use hops::Hops;
@@ -26,6 +29,8 @@ use keys::Keys;
 
 pub(crate) use judgement::{Pinned, Refusal, Shown};
 pub(super) use known_hosts::written;
+pub(crate) use known_hosts::{Files, KnownHosts, Line, fingerprint};
+pub use record::Record;
 
 /// Speaks SSH itself.
 #[derive(Clone)]
@@ -40,8 +45,12 @@ pub struct NativeOptions {
     pub home: Option<PathBuf>,
     /// The user's own name: the login on jump hosts for which nothing names one.
     pub user: Option<String>,
-    /// Known-hosts files, the most trusted first. One that is not there is empty.
+    /// Our own known-hosts file: a host that it knows is known by nothing else.
+    pub own_known_hosts: Option<PathBuf>,
+    /// Further known-hosts files. One that is not there is empty.
     pub known_hosts: Vec<PathBuf>,
+    /// Who decides about host keys that none of them knows; without them such a key is refused.
+    pub confirmation: Option<Arc<Confirmation>>,
     /// The socket of the user's SSH agent.
     pub agent_socket: Option<PathBuf>,
     /// Passphrases and passwords.
@@ -49,18 +58,31 @@ pub struct NativeOptions {
 }
 
 impl NativeOptions {
-    /// As `ssh` would on this machine, with `known_hosts` of our own before the user's and the system's.
-    pub fn of_this_machine(known_hosts: PathBuf, secrets: Arc<Secrets>) -> Self {
+    /// As `ssh` would on this machine, with a known-hosts file of our own.
+    pub fn of_this_machine(
+        own_known_hosts: PathBuf,
+        secrets: Arc<Secrets>,
+        confirmation: Option<Arc<Confirmation>>,
+    ) -> Self {
         let home = std::env::home_dir();
         let users = home.as_ref().map(|home| home.join(".ssh/known_hosts"));
-        let known_hosts = [Some(known_hosts), users, Some("/etc/ssh/ssh_known_hosts".into())]
-            .into_iter()
-            .flatten()
-            .collect();
+        let known_hosts = users.into_iter().chain([PathBuf::from("/etc/ssh/ssh_known_hosts")]).collect();
         let agent_socket =
             std::env::var_os("SSH_AUTH_SOCK").filter(|path| !path.is_empty()).map(PathBuf::from);
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
-        Self { home, user: user.filter(|user| !user.is_empty()), known_hosts, agent_socket, secrets }
+        Self {
+            home,
+            user: user.filter(|user| !user.is_empty()),
+            own_known_hosts: Some(own_known_hosts),
+            known_hosts,
+            confirmation,
+            agent_socket,
+            secrets,
+        }
+    }
+
+    pub(crate) fn files(&self) -> Files<'_> {
+        Files { own: self.own_known_hosts.as_deref(), others: &self.known_hosts }
     }
 
     pub(super) fn here(&self) -> Here<'_> {
@@ -79,6 +101,10 @@ impl Native {
     /// With these files and this agent.
     pub fn new(options: NativeOptions) -> Self {
         Self { shared: Arc::new(Shared { options, keys: Keys::default(), hops: Hops::default() }) }
+    }
+
+    pub(super) fn files(&self) -> Files<'_> {
+        self.shared.options.files()
     }
 }
 

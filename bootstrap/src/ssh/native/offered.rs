@@ -14,7 +14,7 @@ pub(super) async fn offered(shared: &Shared, destination: &Destination) -> Resul
     let mut keys = Vec::new();
     let mut lacking = None;
     for algorithms in kinds() {
-        let asked = Asked { algorithms, judge: Judge::Nobody };
+        let asked = Asked { algorithms, certificates: Vec::new(), judge: Judge::Nobody };
         match begin(shared, destination, asked, &Counters::default()).await {
             Err(SshError::UnknownHostKey { key, .. }) => keys.push(*key),
             Err(error @ SshError::NoHostKey { .. }) => lacking = Some(error),

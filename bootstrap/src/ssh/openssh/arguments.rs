@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
@@ -71,7 +71,7 @@ impl Arguments {
     pub(super) fn new(options: &OpenSshOptions, target: &Target, says: Says) -> io::Result<Self> {
         // A socket's path has room for 108 bytes, and ssh adds 17 while it makes it.
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| path.len() < 50);
-        let parent = runtime.map_or_else(|| "/tmp".into(), std::path::PathBuf::from);
+        let parent = runtime.map_or_else(|| "/tmp".into(), PathBuf::from);
         let parent = if parent.is_dir() { parent } else { "/tmp".into() };
         let folder = tempfile::Builder::new().prefix("garboard-").tempdir_in(parent)?;
         let mut words: Vec<OsString> = Vec::new();
@@ -100,7 +100,7 @@ impl Arguments {
             option(fixed.to_owned());
         }
         option(format!("LogLevel={}", says.level()));
-        option(format!("KnownHostsCommand={}", judge(options, target)));
+        option(format!("KnownHostsCommand={}", judge(options, target, &host_key_note(folder.path()))));
         option(format!("BatchMode={}", if options.interactive { "no" } else { "yes" }));
         if let Some(user) = &target.user {
             option(format!("User={user}"));
@@ -126,6 +126,11 @@ impl Arguments {
 
     pub(super) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the fingerprint of the host's key is, once it was found right.
+    pub(super) fn host_key_note(&self) -> PathBuf {
+        host_key_note(self.folder())
     }
 
     /// The host as the inventory names it.
@@ -195,12 +200,19 @@ impl Arguments {
     }
 }
 
+fn host_key_note(folder: &Path) -> PathBuf {
+    folder.join("host_key")
+}
+
 /// The command that `ssh` asks about the host's key.
-fn judge(options: &OpenSshOptions, target: &Target) -> String {
-    let mut words = vec![quoted(&options.judge), "host-key".to_owned()];
+fn judge(options: &OpenSshOptions, target: &Target, note: &Path) -> String {
+    let mut words = vec![quoted(&options.judge), "host-key".to_owned(), "--note".to_owned(), quoted(note)];
     match &target.host_key {
         Some(pin) => words.extend(["--pin".to_owned(), pin.clone()]),
         None => {
+            if let Some(own) = &options.own_known_hosts {
+                words.extend(["--own".to_owned(), quoted(own)]);
+            }
             for file in &options.known_hosts {
                 words.extend(["--known-hosts".to_owned(), quoted(file)]);
             }

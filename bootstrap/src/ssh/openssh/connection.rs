@@ -20,6 +20,7 @@ pub(super) struct OpenSshConnection {
     program: std::path::PathBuf,
     arguments: Arguments,
     name: String,
+    host_key: Option<String>,
     counters: Counters,
     closed: AtomicBool,
 }
@@ -28,7 +29,8 @@ impl OpenSshConnection {
     pub(super) fn new(options: &OpenSshOptions, arguments: Arguments, resolved: &Resolved) -> Self {
         let name = format!("{}@{}", resolved.user, arguments.address());
         let (program, counters) = (options.program.clone(), Counters::default());
-        Self { program, arguments, name, counters, closed: AtomicBool::new(false) }
+        let host_key = fs_err::read_to_string(arguments.host_key_note()).ok();
+        Self { program, arguments, name, host_key, counters, closed: AtomicBool::new(false) }
     }
 }
 
@@ -54,6 +56,10 @@ impl Connection for OpenSshConnection {
 
     fn login(&self) -> &str {
         &self.name
+    }
+
+    fn host_key(&self) -> Option<&str> {
+        self.host_key.as_deref()
     }
 
     async fn close(&self) {

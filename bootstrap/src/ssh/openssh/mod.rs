@@ -9,18 +9,21 @@ mod said;
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::confirmation::Stranger;
+use super::native::KnownHosts;
 use super::user_config::{self, Here};
-use super::{Connection, OfferedKeys, SshError, Target, Transport};
+use super::{Confirmation, Connection, OfferedKeys, SshError, Target, Transport};
 use arguments::{Arguments, HOST_KEY_KINDS, Resolved, Says};
 use connection::OpenSshConnection;
 
-pub(crate) use super::native::{Pinned, Refusal, Shown};
+pub(crate) use super::native::{Files, Pinned, Refusal, Shown};
 
 /// For the login; a person may have to touch a key first.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(75);
@@ -48,8 +51,12 @@ pub struct OpenSshOptions {
     pub home: Option<PathBuf>,
     /// The user's own name.
     pub user: Option<String>,
-    /// Known-hosts files, the most trusted first. One that is not there is empty.
+    /// Our own known-hosts file: a host that it knows is known by nothing else.
+    pub own_known_hosts: Option<PathBuf>,
+    /// Further known-hosts files. One that is not there is empty.
     pub known_hosts: Vec<PathBuf>,
+    /// Who decides about host keys that none of them knows; without them such a key is refused.
+    pub confirmation: Option<Arc<Confirmation>>,
     /// Whether `ssh` may ask a person at the terminal.
     pub interactive: bool,
 }
@@ -63,7 +70,9 @@ impl OpenSshOptions {
             judge: std::env::current_exe()?,
             home: native.home.clone(),
             user: native.user.clone(),
+            own_known_hosts: native.own_known_hosts.clone(),
             known_hosts: native.known_hosts.clone(),
+            confirmation: native.confirmation.clone(),
             interactive,
         })
     }
@@ -91,9 +100,36 @@ impl OpenSsh {
         Ok((arguments, resolved))
     }
 
+    /// Logs in. Where only a fingerprint is known, one kind of key after the other is asked for.
+    async fn open(
+        &self,
+        arguments: &Arguments,
+        target: &Target,
+        resolved: &Resolved,
+    ) -> Result<(), SshError> {
+        let mut first = None;
+        let [_, ecdsa, rsa] = HOST_KEY_KINDS.map(Some);
+        for kinds in [None, ecdsa, rsa] {
+            let Err(failed) = self.log_in(arguments, kinds).await else { return Ok(()) };
+            let error = failed.into_error(target, resolved);
+            // The host may have the pinned key as well, and show it if it is asked for that kind.
+            let other_key = matches!(error, SshError::ChangedHostKey { .. }) && target.host_key.is_some();
+            first.get_or_insert(error);
+            if !other_key {
+                break;
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
     /// Logs in, and leaves `ssh` behind the control socket.
     async fn log_in(&self, arguments: &Arguments, kinds: Option<&str>) -> Result<(), said::Failed> {
         let _turn = if self.options.interactive { Some(self.turn.lock().await) } else { None };
+        // Questions of ours come at another time than those of `ssh`.
+        let _persons = match &self.options.confirmation {
+            Some(confirmation) if self.options.interactive => Some(confirmation.person().turn().await),
+            _ => None,
+        };
         // A file: what goes on in the background keeps it open, and nobody waits for its end.
         let path = arguments.folder().join("said");
         let said = fs_err::File::create(&path).map_err(said::Failed::start)?.into_parts().0;
@@ -118,30 +154,27 @@ impl OpenSsh {
 impl Transport for OpenSsh {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Connection>, SshError> {
         let (arguments, resolved) = self.prepare(&self.options, target, Says::Errors).await?;
-        let mut first = None;
-        // Where only a fingerprint is known, one login after the other.
-        let [_, ecdsa, rsa] = HOST_KEY_KINDS.map(Some);
-        for kinds in [None, ecdsa, rsa] {
-            match self.log_in(&arguments, kinds).await {
-                Ok(()) => return Ok(Box::new(OpenSshConnection::new(&self.options, arguments, &resolved))),
-                Err(failed) => {
-                    let error = failed.into_error(target, &resolved);
-                    // The host may have the pinned key as well, and show it if it is asked for that kind.
-                    let other_key =
-                        matches!(error, SshError::ChangedHostKey { .. }) && target.host_key.is_some();
-                    first.get_or_insert(error);
-                    if !other_key {
-                        break;
-                    }
-                }
-            }
+        let mut opened = self.open(&arguments, target, &resolved).await;
+        if let (Err(SshError::UnknownHostKey { key, .. }), Some(confirmation)) =
+            (&opened, &self.options.confirmation)
+        {
+            let names = resolved.names(target);
+            let place = format!("{} port {}", resolved.host, resolved.port);
+            let stranger = Stranger { address: &target.address, place, names: &names, key };
+            let files =
+                Files { own: self.options.own_known_hosts.as_deref(), others: &self.options.known_hosts };
+            let is_known = || KnownHosts::named(files, &names).map(|known| !known.keys.is_empty());
+            confirmation.settle(&stranger, is_known).await?;
+            opened = self.open(&arguments, target, &resolved).await;
         }
-        Err(first.unwrap_or_else(|| said::Failed::Said(String::new()).into_error(target, &resolved)))
+        opened?;
+        Ok(Box::new(OpenSshConnection::new(&self.options, arguments, &resolved)))
     }
 
     async fn host_keys(&self, target: &Target) -> Result<OfferedKeys, SshError> {
         // Nothing is known, so every key is refused before the login, and told.
-        let nothing = OpenSshOptions { known_hosts: Vec::new(), ..self.options.clone() };
+        let nothing =
+            OpenSshOptions { own_known_hosts: None, known_hosts: Vec::new(), ..self.options.clone() };
         let unpinned = Target { host_key: None, ..target.clone() };
         let (arguments, resolved) = self.prepare(&nothing, &unpinned, Says::HostKeyKinds).await?;
         let (mut keys, mut lacking) = (Vec::new(), None);
