@@ -10,6 +10,7 @@ mod reset;
 mod run;
 mod schema;
 mod status;
+mod trust;
 mod up;
 
 use std::process::ExitCode;
@@ -51,6 +52,8 @@ enum Command {
     Reset(reset::Reset),
     /// Merge the cluster's context into a kubeconfig, or print it
     Kubeconfig(kubeconfig::Kubeconfig),
+    /// Pin a host's key after showing it beside the one that is pinned; changes nothing on the host
+    Trust(trust::Trust),
     /// Judge a host key for `ssh`
     #[command(hide = true)]
     HostKey(host_key::HostKey),
@@ -94,6 +97,7 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
             Command::Status => status::run(global).await,
             Command::Reset(command) => reset::run(global, &command).await,
             Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,
+            Command::Trust(command) => trust::run(global, &command).await,
             Command::HostKey(_)
             | Command::Lab(_)
             | Command::Schema(_)

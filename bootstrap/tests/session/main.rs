@@ -16,3 +16,4 @@ mod native;
 mod openssh;
 mod sshd;
 mod sudo;
+mod trust;
