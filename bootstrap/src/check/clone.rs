@@ -28,3 +28,28 @@ pub(super) fn rows(inventory: &Inventory, facts: &BTreeMap<String, Facts>, rows:
         }
     }
 }
+
+/// Hosts that have shown the same host key: who has one of them can pass for the other. `keys` are fingerprints.
+pub fn same_host_keys(inventory: &Inventory, keys: &BTreeMap<String, String>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for host in &inventory.hosts {
+        let Some(key) = keys.get(&host.name) else { continue };
+        if let Some(first) = seen.get(key.as_str()) {
+            rows.push(Row {
+                host: host.name.clone(),
+                check: "host key",
+                verdict: Verdict::Blocking,
+                text: format!("the same as {first}'s: {key}; each of them can pass for the other"),
+                help: Some(format!(
+                    "one was cloned from the other: on {name} run `rm /etc/ssh/ssh_host_*_key* && ssh-keygen -A`, restart its \
+                     sshd, then `garboard trust {name}`",
+                    name = host.name
+                )),
+            });
+        } else {
+            seen.insert(key, &host.name);
+        }
+    }
+    rows
+}

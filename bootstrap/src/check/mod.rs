@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::problem::{Exit, Problem};
 
+pub use clone::same_host_keys;
 pub(crate) use leftover::EARLIER_CLUSTER;
 
 /// How serious a row is.

@@ -4,7 +4,7 @@ use garboard_inventory::Inventory;
 use garboard_protocol::Facts;
 use garboard_protocol::facts::{Conflict, PortHolder};
 
-use super::{Row, Verdict, refusals, rows};
+use super::{Row, Verdict, refusals, rows, same_host_keys};
 use crate::facts_for_tests::facts;
 use crate::problem::Exit;
 
@@ -143,4 +143,21 @@ fn cloned_cards_are_named_together() {
     let bad = refusals(&rows(&two, &all, &BTreeMap::new()));
     assert_eq!(bad.len(), 1, "{bad:#?}");
     assert!(bad[0].message.contains("the same as cp1's"));
+}
+
+#[test]
+fn hosts_that_share_a_host_key_are_named_and_others_are_not() {
+    let text = "cluster: { name: home, kubernetes: v1.36.3 }\nhosts:\n  cp1: { address: 10.0.0.1, role: control_plane }\n  w1: { \
+                address: 10.0.0.2, role: worker }\n  w2: { address: 10.0.0.3, role: worker }\n";
+    let inventory = garboard_inventory::parse("garboard.yaml", text).unwrap();
+    let keys = |w2: &str| {
+        let keys = [("cp1", "SHA256:a"), ("w1", "SHA256:b"), ("w2", w2)];
+        BTreeMap::from(keys.map(|(host, key)| (host.to_owned(), key.to_owned())))
+    };
+    assert_eq!(same_host_keys(&inventory, &keys("SHA256:c")), []);
+    let rows = same_host_keys(&inventory, &keys("SHA256:a"));
+    assert_eq!(rows.len(), 1, "{rows:#?}");
+    assert_eq!((rows[0].host.as_str(), rows[0].verdict), ("w2", Verdict::Blocking));
+    assert_eq!(rows[0].text, "the same as cp1's: SHA256:a; each of them can pass for the other");
+    assert!(rows[0].help.as_ref().unwrap().ends_with("then `garboard trust w2`"));
 }

@@ -2,7 +2,7 @@
 
 use super::{Reached, Run};
 use crate::check::Verdict;
-use crate::check::{Row, refusals, rows};
+use crate::check::{Row, refusals, rows, same_host_keys};
 use crate::membership::{Membership, decide};
 use crate::output::text;
 use crate::problem::{Ended, Exit, Problem, Problems, none_of};
@@ -10,7 +10,9 @@ use crate::problem::{Ended, Exit, Problem, Problems, none_of};
 impl Run {
     /// All rows of all reached hosts.
     pub fn rows(&self, reached: &Reached) -> Vec<Row> {
-        rows(self.inventory(), &reached.facts(), &reached.clocks())
+        let mut rows = rows(self.inventory(), &reached.facts(), &reached.clocks());
+        rows.extend(same_host_keys(self.inventory(), &reached.host_keys()));
+        rows
     }
 
     /// Refuses on a blocking row of a host's own; warnings are said.

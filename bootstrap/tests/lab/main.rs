@@ -11,6 +11,7 @@ mod harness;
 mod damage;
 mod failures;
 mod growth;
+mod host_keys;
 mod kills;
 mod life;
 mod login;
