@@ -58,6 +58,7 @@ fn set(words: &[&str]) -> BTreeSet<String> {
 fn bash_completes_commands_flags_and_values() {
     assert_eq!(offered("garboard sta"), set(&["status"]));
     assert_eq!(offered("garboard co"), set(&["completions"]));
+    assert_eq!(offered("garboard trust --fin"), set(&["--fingerprint"]));
     assert_eq!(offered("garboard reset --del"), set(&["--delete-data"]));
     assert_eq!(offered("garboard --output j"), set(&["json"]));
     assert!(offered("garboard lab ").is_superset(&set(&["up", "down", "exec"])));

@@ -1,5 +1,7 @@
 //! `garboard trust`: pin another host key, after showing those that are pinned and those that the host offers.
 
+use std::fmt::Write as _;
+
 use crate::invocation::Global;
 use crate::output::{Format, json, print_harmless};
 use crate::problem::{Ended, Exit};
@@ -38,11 +40,11 @@ pub(super) async fn run(global: &Global, command: &Trust) -> Result<Exit, Ended>
 fn conclusion(comparison: &Comparison, offer: &Offer, others: &[PinnedKey]) -> String {
     let mut text = format!("pinned {} for {}\n", offer.key.fingerprint, comparison.host);
     for other in others {
-        text += &format!(
-            "{} has another key of it: Garboard goes by its own file, `ssh` itself by that one (`ssh-keygen -f {} -R '{}'`)\n",
-            other.place(),
-            other.path.display(),
-            comparison.offered.names[0],
+        let (place, path, name) = (other.place(), other.path.display(), &comparison.offered.names[0]);
+        let _ = writeln!(
+            text,
+            "{place} has another key of it: Garboard goes by its own file, `ssh` itself by that one (`ssh-keygen -f {path} -R \
+             '{name}'`)"
         );
     }
     text

@@ -9,8 +9,8 @@ use super::{OfferedKey, SshError};
 use crate::output::text::one_line;
 use crate::person::Person;
 
-/// Answers that are neither yes nor no nor a fingerprint, before nobody is asked any more.
-const MOST_MISUNDERSTANDINGS: usize = 3;
+/// So often it is asked, while the answer is neither yes nor no nor a fingerprint.
+const MOST_QUESTIONS: usize = 3;
 
 /// Asks about unknown host keys, and records those that are confirmed.
 pub struct Confirmation {
@@ -92,14 +92,12 @@ pub(crate) async fn ask(
     question: &str,
     keys: &[OfferedKey],
 ) -> std::io::Result<(Answer, usize)> {
-    let mut question = question.to_owned();
-    for _ in 0..MOST_MISUNDERSTANDINGS {
-        let said = person.ask_openly(question).await?;
+    let again = "Type `yes` in full, `no`, or the fingerprint that the host's own console shows: ";
+    for question in std::iter::once(question).chain(std::iter::repeat_n(again, MOST_QUESTIONS - 1)) {
+        let said = person.ask_openly(question.to_owned()).await?;
         if let Some(understood) = understand(&said, keys) {
             return Ok(understood);
         }
-        question =
-            "Type `yes` in full, `no`, or the fingerprint that the host's own console shows: ".to_owned();
     }
     Ok((Answer::Wrong, 0))
 }

@@ -19,15 +19,15 @@ use crate::sshd::{Sshd, says};
 /// Gives one answer after the other.
 #[derive(Default)]
 struct Answers {
-    answers: Mutex<Vec<String>>,
+    left: Mutex<Vec<String>>,
     questions: Mutex<Vec<String>>,
     at_once: AtomicUsize,
 }
 
 impl Answers {
     fn new(answers: &[&str]) -> Arc<Self> {
-        let answers = Mutex::new(answers.iter().rev().map(|&answer| answer.to_owned()).collect());
-        Arc::new(Self { answers, ..Self::default() })
+        let left = Mutex::new(answers.iter().rev().map(|&answer| answer.to_owned()).collect());
+        Arc::new(Self { left, ..Self::default() })
     }
 
     fn questions(&self) -> Vec<String> {
@@ -43,7 +43,7 @@ impl Terminal for Answers {
     fn ask_openly(&self, question: &str) -> io::Result<String> {
         assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two questions at once");
         self.questions.lock().unwrap().push(question.to_owned());
-        let answer = self.answers.lock().unwrap().pop();
+        let answer = self.left.lock().unwrap().pop();
         self.at_once.fetch_sub(1, Ordering::SeqCst);
         answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }

@@ -207,16 +207,12 @@ fn host_key_note(folder: &Path) -> PathBuf {
 /// The command that `ssh` asks about the host's key.
 fn judge(options: &OpenSshOptions, target: &Target, note: &Path) -> String {
     let mut words = vec![quoted(&options.judge), "host-key".to_owned(), "--note".to_owned(), quoted(note)];
-    match &target.host_key {
-        Some(pin) => words.extend(["--pin".to_owned(), pin.clone()]),
-        None => {
-            if let Some(own) = &options.own_known_hosts {
-                words.extend(["--own".to_owned(), quoted(own)]);
-            }
-            for file in &options.known_hosts {
-                words.extend(["--known-hosts".to_owned(), quoted(file)]);
-            }
-        }
+    if let Some(pin) = &target.host_key {
+        words.extend(["--pin".to_owned(), pin.clone()]);
+    } else {
+        let own = options.own_known_hosts.iter().map(|file| ("--own", file));
+        let others = options.known_hosts.iter().map(|file| ("--known-hosts", file));
+        words.extend(own.chain(others).flat_map(|(flag, file)| [flag.to_owned(), quoted(file)]));
     }
     words.extend(["%I", "%H", "%p", "%t", "%K"].map(str::to_owned));
     words.join(" ")
