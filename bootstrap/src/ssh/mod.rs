@@ -8,6 +8,7 @@ mod confirmation;
 mod counted;
 mod cuttable;
 mod error;
+mod fix;
 mod local;
 mod native;
 mod offered;
