@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod deploy;
 #[cfg(test)]
 mod facts_for_tests;
+pub mod init;
 pub mod invocation;
 pub mod kubeconfig;
 pub mod lock;

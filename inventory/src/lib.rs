@@ -5,7 +5,8 @@
 //! text → tree with places ([`yaml`](self)) → source types, faults collected (`source`, forms of single values in
 //! `syntax`) → rules between fields (`rules`) → [`Inventory`], with defaults filled in and paths placed (`resolve`).
 //!
-//! Nothing here opens a connection, and only [`load`] and [`SecretReference::resolve`] touch the machine at all.
+//! Nothing here opens a connection, and only [`load`], [`load_text`] (for the home folder) and [`SecretReference::resolve`] touch the machine at
+//! all.
 //!
 //! # Faults
 //!
@@ -39,7 +40,7 @@ pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
 pub use host::{Host, Role};
 pub use inventory::Inventory;
-pub use load::{load, load_with_home, parse};
+pub use load::{load, load_text, load_with_home, parse};
 pub use playbook::{OwnPlaybook, Place};
 pub use schema::schema;
 pub use secret::{Secret, SecretError, SecretReference};

@@ -1,5 +1,6 @@
 //! The way in.
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -19,8 +20,7 @@ const LARGEST: usize = 1024 * 1024;
 /// # Errors
 /// Everything that is wrong with the file, at once.
 pub fn load(path: &Path) -> Result<Inventory, Diagnostics> {
-    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-    load_with_home(path, home.as_deref().map(Path::new))
+    load_with_home(path, home().as_deref().map(Path::new))
 }
 
 /// The same with a home folder of the caller's.
@@ -40,8 +40,24 @@ pub fn load_with_home(path: &Path, home: Option<&Path>) -> Result<Inventory, Dia
         let help = "save the file as UTF-8";
         of_file(&name, format!("`{name}` is not UTF-8 text (line {line})"), Some(help))
     })?;
+    load_text_with_home(path, &source, home)
+}
+
+/// The same for a text that is not in its file yet: read as if it stood at `path`.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_text(path: &Path, text: &str) -> Result<Inventory, Diagnostics> {
+    load_text_with_home(path, text, home().as_deref().map(Path::new))
+}
+
+fn load_text_with_home(path: &Path, text: &str, home: Option<&Path>) -> Result<Inventory, Diagnostics> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    check(&name, &source, Some(Base { folder, home }))
+    check(&path.display().to_string(), text, Some(Base { folder, home }))
+}
+
+fn home() -> Option<OsString> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty())
 }
 
 /// Checks and resolves a text without touching the machine: paths stay as written, `~` included.

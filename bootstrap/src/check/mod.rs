@@ -20,6 +20,7 @@ use crate::problem::{Exit, Problem};
 
 pub use clone::same_host_keys;
 pub(crate) use leftover::EARLIER_CLUSTER;
+pub(crate) use network::is_of_the_cluster;
 
 /// How serious a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

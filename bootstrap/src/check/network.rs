@@ -1,6 +1,8 @@
 //! Addresses and ports of one host.
 
 use garboard_inventory::Role;
+use garboard_protocol::Facts;
+use garboard_protocol::facts::InterfaceAddress;
 
 use super::{Row, Subject};
 
@@ -105,13 +107,8 @@ fn overlap(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     let cluster = &subject.inventory.cluster;
     for (key, range) in [("pod_cidr", cluster.pod_cidr), ("service_cidr", cluster.service_cidr)] {
         for address in &subject.facts.addresses {
-            // On a member these are the cluster's own links.
-            let ours = subject.is_ours()
-                && ["cni", "flannel", "veth", "kube-"]
-                    .iter()
-                    .any(|start| address.interface.starts_with(start));
             let Ok(parsed) = address.address.parse::<std::net::IpAddr>() else { continue };
-            if !ours && range.contains(&parsed) {
+            if !is_of_the_cluster(subject.facts, address) && range.contains(&parsed) {
                 rows.push(subject.blocking(
                     "network",
                     format!("{} on {} lies in `cluster.{key}` {range}", address.address, address.interface),
@@ -120,4 +117,10 @@ fn overlap(subject: &Subject<'_>, rows: &mut Vec<Row>) {
             }
         }
     }
+}
+
+/// On a member some links are the cluster's own.
+pub(crate) fn is_of_the_cluster(facts: &Facts, address: &InterfaceAddress) -> bool {
+    facts.garboard.baseline
+        && ["cni", "flannel", "veth", "kube-"].iter().any(|start| address.interface.starts_with(start))
 }

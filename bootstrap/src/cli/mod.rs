@@ -3,6 +3,7 @@
 mod check;
 mod completions;
 mod host_key;
+mod init;
 mod kubeconfig;
 mod man;
 mod plan;
@@ -38,6 +39,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write an inventory from a few answers, or flags
+    Init(Box<init::Init>),
     /// Look at all hosts and say what stands in the way; changes nothing
     Check,
     /// Show the difference `up` would remove, per host and step; changes nothing
@@ -90,6 +93,7 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
     let runtime = runtime.map_err(|error| Problem::from_error(Exit::Failed, &error))?;
     let ended = runtime.block_on(async {
         match command {
+            Command::Init(command) => init::run(global, &command).await,
             Command::Check => check::run(global).await,
             Command::Plan(command) => plan::run(global, &command).await,
             Command::Up => up::run(global).await,

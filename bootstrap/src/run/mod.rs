@@ -63,6 +63,11 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
+    /// Of an invocation that no cluster's memory on this laptop is about.
+    pub(crate) fn without_memory(id: String, events: Events, secrets: Arc<Secrets>) -> Self {
+        Self { id, owner: owner(), events, secrets, begun: Instant::now() }
+    }
+
     pub(crate) fn elapsed_milliseconds(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

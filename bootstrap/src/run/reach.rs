@@ -114,7 +114,12 @@ impl Run {
 }
 
 impl super::Handle {
-    async fn reach_host(&self, transport: &dyn Transport, host: &Host) -> Result<ReachedHost, Problem> {
+    /// Connects to one host and takes its facts; its agent waits for more to do.
+    pub(crate) async fn reach_host(
+        &self,
+        transport: &dyn Transport,
+        host: &Host,
+    ) -> Result<ReachedHost, Problem> {
         self.events.send(&Event::HostConnecting { host: host.name.clone(), address: host.address.clone() });
         let connection =
             transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use garboard_protocol::reset::Keepsake;
 use garboard_protocol::step::ClusterId;
 
+const KNOWN_HOSTS: &str = "known_hosts";
+
 /// Why the laptop's memory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -87,10 +89,7 @@ impl ClusterState {
         if let Some(id) = read(&path)? {
             return Ok(id.trim().to_owned());
         }
-        let mut random = [0_u8; 4];
-        getrandom::fill(&mut random)
-            .map_err(|error| at("make an id for", &path)(io::Error::other(error.to_string())))?;
-        let id = format!("{:08x}", u32::from_be_bytes(random));
+        let id = new_run().map_err(at("make an id for", &path))?;
         self.write("run", id.as_bytes())?;
         Ok(id)
     }
@@ -125,7 +124,7 @@ impl ClusterState {
 
     /// Host keys pinned by this tool.
     pub fn known_hosts_path(&self) -> PathBuf {
-        self.folder.join("known_hosts")
+        self.folder.join(KNOWN_HOSTS)
     }
 
     /// The cluster's own kubeconfig.
@@ -201,6 +200,21 @@ pub(crate) fn write_privately(path: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// The id of a run that nobody has seen yet.
+pub(crate) fn new_run() -> io::Result<String> {
+    let mut random = [0_u8; 4];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(format!("{:08x}", u32::from_be_bytes(random)))
+}
+
+/// Where [`ClusterState::known_hosts_path`] will be, for a cluster that this laptop may know nothing of yet.
+pub(crate) fn known_hosts_of(root: Option<&Path>, cluster: &str) -> Option<PathBuf> {
+    let root = root
+        .map(Path::to_owned)
+        .or_else(|| Some(folder_of("XDG_STATE_HOME", ".local/state")?.join("garboard")));
+    Some(root?.join(cluster).join(KNOWN_HOSTS))
 }
 
 fn read(path: &Path) -> Result<Option<String>, StateError> {
