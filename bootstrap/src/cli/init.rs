@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use garboard_inventory::SecretReference;
 
-use crate::init::{self, Document, Given, Login, Looked, Place, Terminal, Whom};
+use crate::init::{self, Document, Given, Interrupt, Login, Looked, Place, Terminal, Whom};
 use crate::invocation::Global;
 use crate::output::{Format, json, print};
 use crate::problem::{Ended, Exit};
@@ -72,14 +72,16 @@ pub(super) struct Init {
 
 pub(super) async fn run(global: &Global, command: &Init) -> Result<Exit, Ended> {
     let place = if command.print { None } else { Some(Place::free(&global.inventory)?) };
-    let person = Terminal::of_this_process(global.terminal().paint);
+    let interrupt = Interrupt::listen()?;
+    let person = Terminal::of_this_process(global.terminal().paint, &interrupt);
     let whom = match &person {
         _ if global.yes => Whom::Defaults,
         Some(person) => Whom::Person(person),
         None => Whom::Nobody,
     };
     let answers = init::answers(&command.given(), whom).await?.for_file(&global.inventory);
-    let looked = if answers.look { init::look(global, &answers, whom).await? } else { Looked::default() };
+    let looked =
+        if answers.look { init::look(global, &answers, whom, &interrupt).await? } else { Looked::default() };
     let answers = init::name_hosts(&answers, &looked.findings, whom).await?;
     let text = init::inventory(&answers, &looked.findings);
     let inventory = init::proof(&global.inventory, &text)?;

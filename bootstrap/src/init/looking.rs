@@ -9,8 +9,9 @@ use futures::future::{BoxFuture, FutureExt as _, join_all};
 use garboard_inventory::{Host, Inventory};
 
 use super::host_keys::{Judged, judge};
+use super::interrupt::{Interrupt, broken_off};
 use super::names::proposed;
-use super::{Answers, Finding, HostKey, Person, Seen, Whom, person};
+use super::{Answers, Finding, HostKey, Person, Seen, Whom};
 use crate::invocation::Global;
 use crate::output::{Event, Events, Format, Listener, human::Human, json::Json};
 use crate::problem::{Ended, Exit, Problem};
@@ -38,16 +39,21 @@ impl Looked {
 ///
 /// # Errors
 /// The person broke off.
-pub async fn look(global: &Global, answers: &Answers, whom: Whom<'_>) -> Result<Looked, Ended> {
+pub async fn look(
+    global: &Global,
+    answers: &Answers,
+    whom: Whom<'_>,
+    interrupt: &Interrupt,
+) -> Result<Looked, Ended> {
     let look = Look::begin(global, answers)?;
-    let mut looked = or_broken_off(look.host_keys(answers).boxed(), &look.handle.events).await?;
+    let mut looked = or_broken_off(look.host_keys(answers).boxed(), &look.handle.events, interrupt).await?;
     look.handle.events.rest();
     if let Whom::Person(person) = whom {
         agree(answers, &mut looked, person).await?;
     }
     look.say_unagreed(answers, &mut looked);
     let facts = look.facts(&global.inventory, answers, &looked)?;
-    let seen = or_broken_off(facts.boxed(), &look.handle.events).await?;
+    let seen = or_broken_off(facts.boxed(), &look.handle.events, interrupt).await?;
     for (index, seen) in seen {
         match seen {
             Ok(facts) => looked.findings[index].seen = Seen::Facts(facts),
@@ -212,17 +218,21 @@ async fn agree(answers: &Answers, looked: &mut Looked, person: &dyn Person) -> R
 }
 
 /// Ctrl-C lets the hosts be left in good order; a second one does not wait for that.
-async fn or_broken_off<T>(work: BoxFuture<'_, T>, events: &Events) -> Result<T, Ended> {
+async fn or_broken_off<T>(
+    work: BoxFuture<'_, T>,
+    events: &Events,
+    interrupt: &Interrupt,
+) -> Result<T, Ended> {
     let mut work = work;
     tokio::select! {
         done = &mut work => return Ok(done),
-        _ = tokio::signal::ctrl_c() => {}
+        () = interrupt.pressed() => {}
     }
     events.note("stopping: each host is left as soon as it answers (Ctrl-C again does not wait)");
     tokio::select! {
         _ = work => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = interrupt.pressed() => {}
     }
     events.rest();
-    Err(person::gone().into())
+    Err(broken_off().into())
 }

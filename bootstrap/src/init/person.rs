@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use async_trait::async_trait;
 
+use super::interrupt::{Interrupt, broken_off};
 use crate::output::paint::{Ink, Paint};
 use crate::output::text;
-use crate::problem::{Ended, Exit, Problem};
+use crate::problem::{Ended, Problem};
 
 /// Answers questions, one line each.
 #[async_trait]
@@ -25,19 +26,20 @@ pub trait Person: Send + Sync {
 }
 
 /// The person at the terminal this process was started at.
-pub struct Terminal {
+pub struct Terminal<'a> {
     paint: Paint,
+    interrupt: &'a Interrupt,
 }
 
-impl Terminal {
+impl<'a> Terminal<'a> {
     /// If there is one: questions go to standard error, answers come from standard input.
-    pub fn of_this_process(paint: Paint) -> Option<Self> {
-        (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(Self { paint })
+    pub fn of_this_process(paint: Paint, interrupt: &'a Interrupt) -> Option<Self> {
+        (io::stdin().is_terminal() && io::stderr().is_terminal()).then_some(Self { paint, interrupt })
     }
 }
 
 #[async_trait]
-impl Person for Terminal {
+impl Person for Terminal<'_> {
     async fn answer(&self, question: &str, default: Option<&str>) -> Result<String, Ended> {
         let shown = default.map_or_else(String::new, |default| format!(" [{default}]"));
         say(&format!("{}{}: ", self.paint.ink(Ink::Strong, question), text::one_line(&shown)));
@@ -48,11 +50,11 @@ impl Person for Terminal {
         });
         let line = tokio::select! {
             line = line => line.ok().and_then(Result::ok).flatten(),
-            _ = tokio::signal::ctrl_c() => None,
+            () = self.interrupt.pressed() => None,
         };
         let Some(line) = line else {
             say("\n");
-            return Err(gone().into());
+            return Err(broken_off().into());
         };
         let line = line.trim();
         Ok(if line.is_empty() { default.unwrap_or_default().to_owned() } else { line.to_owned() })
@@ -65,11 +67,6 @@ impl Person for Terminal {
     fn object(&self, problem: &Problem) {
         say(&(text::problem(problem, self.paint) + "\n"));
     }
-}
-
-/// Why nothing was written.
-pub(super) fn gone() -> Problem {
-    Problem::new(Exit::Failed, "broken off: nothing was written")
 }
 
 /// Whoever closed standard error does not want to know.

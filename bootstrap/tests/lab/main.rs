@@ -12,6 +12,7 @@ mod damage;
 mod failures;
 mod growth;
 mod host_keys;
+mod init;
 mod kills;
 mod life;
 mod login;
