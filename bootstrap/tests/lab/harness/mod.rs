@@ -12,7 +12,7 @@ mod state;
 
 pub(crate) use environment::product;
 pub(crate) use host::{Host, command_line, processes};
-pub(crate) use invocation::{Finished, Running, lines_of, run};
+pub(crate) use invocation::{Finished, Running, json_of, lines_of, run};
 pub(crate) use lab::{Shape, TestLab};
 pub(crate) use observed::Watch;
 pub(crate) use phases::Phases;
