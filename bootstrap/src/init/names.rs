@@ -48,17 +48,17 @@ pub(super) fn proposed(answers: &Answers, findings: &[Finding]) -> Vec<String> {
     let own: Vec<Option<String>> = (0..answers.hosts.len())
         .map(|index| own_name(findings.get(index)?).filter(|name| !said(name)))
         .collect();
+    // Cards written from one image share their name: it tells none of them apart.
+    let alone = |name: &String| own.iter().flatten().filter(|other| *other == name).count() == 1;
     let mut used: BTreeSet<String> = answers.hosts.iter().filter_map(|host| host.name.clone()).collect();
+    used.extend(own.iter().flatten().cloned());
     let mut names = Vec::new();
     for (index, host) in answers.hosts.iter().enumerate() {
-        // Cards written from one image share their name: it tells none of them apart.
-        let alone = |name: &&String| own.iter().flatten().filter(|other| other == name).count() == 1;
-        let name = host.name.clone().or_else(|| own[index].as_ref().filter(alone).cloned());
+        let name = host.name.clone().or_else(|| own[index].clone().filter(alone));
         let name = name.unwrap_or_else(|| {
-            (index + 1..)
-                .map(|number| format!("node{number}"))
-                .find(|name| !used.contains(name))
-                .unwrap_or_default()
+            // Of one number more than there are names in use, one is free.
+            let mut numbered = (index + 1..=index + 1 + used.len()).map(|number| format!("node{number}"));
+            numbered.find(|name| !used.contains(name)).unwrap_or_default()
         });
         used.insert(name.clone());
         names.push(name);

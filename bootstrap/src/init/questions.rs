@@ -256,7 +256,9 @@ fn faults_of(answer: impl FnOnce(&mut Answers)) -> Vec<Problem> {
 }
 
 pub(super) fn say(person: &dyn Person, faults: &[Problem]) {
-    faults.iter().for_each(|fault| person.object(fault));
+    for fault in faults {
+        person.object(fault);
+    }
 }
 
 fn some(answer: &str) -> Option<String> {

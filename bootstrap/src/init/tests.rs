@@ -264,6 +264,8 @@ fn names_are_the_hosts_own_where_they_tell_them_apart() {
         super::names::proposed(&answers(hosts), &findings)
     };
     assert_eq!(of(&["x", "pi.lan", "Shed"]), ["node2", "pi", "shed"]);
+    // A number that another host has for its own name.
+    assert_eq!(of(&["x", "_", "node3"]), ["node2", "node4", "node3"]);
     // One image for all, a word that means something, a name that is taken, one that is none.
     assert_eq!(of(&["x", "raspberrypi", "raspberrypi"]), ["node2", "node3", "node4"]);
     assert_eq!(of(&["x", "localhost", "node2", "_"]), ["node2", "node3", "node4", "node5"]);

@@ -1,6 +1,5 @@
 //! `garboard init` that looks at real hosts: keys, facts, and nothing left behind; what it writes is good for `check`.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -151,8 +150,11 @@ impl<'a> Site<'a> {
                 None => script.env_remove(name),
             };
         }
-        let output =
-            script.env("TERM", "dumb").stdin(Stdio::from(File::open(answers).unwrap())).output().unwrap();
+        let output = script
+            .env("TERM", "dumb")
+            .stdin(Stdio::from(fs_err::File::open(answers).unwrap().into_file()))
+            .output()
+            .unwrap();
         let shown = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(3), "{shown}");
         let text = self.written("agreed");
