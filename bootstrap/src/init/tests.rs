@@ -229,11 +229,18 @@ fn networks_of_the_hosts_are_kept_clear_of() {
         ("172.20.0.5", 12),
         ("192.168.0.5", 16),
     ] {
-        let answers = answers(vec![host("cp1", address)]);
-        let findings = [seen(|facts| facts.addresses = vec![on("eth0", address, prefix)])];
-        assert_eq!(blocking(&answers, &findings), [""; 0], "{address}/{prefix}");
+        let lan: ipnet::Ipv4Net = format!("{address}/{prefix}").parse().unwrap();
+        let beside = answers(vec![host("cp1", "192.0.2.11")]);
+        let addresses = vec![on("eth0", "192.0.2.11", 24), on("eth1", address, prefix)];
+        let findings = [seen(|facts| facts.addresses = addresses)];
+        assert_eq!(blocking(&beside, &findings), [""; 0], "{lan}");
+        let cluster = load(&inventory(&beside, &findings)).cluster;
+        for network in [cluster.pod_cidr, cluster.service_cidr] {
+            let lan = ipnet::IpNet::from(lan.trunc());
+            assert!(!network.contains(&lan) && !lan.contains(&network), "{network} and {lan}");
+        }
         // Nobody looked: the address alone decides.
-        load(&inventory(&answers, &[]));
+        load(&inventory(&answers(vec![host("cp1", address)]), &[]));
     }
     // A member's own links are no reason to move.
     let member = seen(|facts| {
