@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -116,10 +116,18 @@ impl Typing {
 
     /// The exit code, and everything that was shown.
     pub(crate) fn ends(mut self) -> (i32, String) {
-        let code = self.child.wait().unwrap().code().unwrap();
-        while let Ok(more) = self.shown.recv_timeout(DEADLINE) {
-            self.seen.push_str(&String::from_utf8_lossy(&more));
+        let end = Instant::now() + DEADLINE;
+        loop {
+            match self.shown.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(more) => self.seen.push_str(&String::from_utf8_lossy(&more)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.child.kill().unwrap();
+                    panic!("it does not end:\n{}", self.seen);
+                }
+            }
         }
+        let code = self.child.wait().unwrap().code().unwrap();
         (code, self.seen)
     }
 }
