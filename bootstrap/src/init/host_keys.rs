@@ -1,10 +1,8 @@
 //! Which of the keys that a host shows is the right one, as far as this machine knows.
 
-use std::path::PathBuf;
-
 use super::HostKey;
 use crate::ssh::openssh::{Pinned, Refusal, Shown};
-use crate::ssh::{OfferedKey, OfferedKeys, SshError, Target};
+use crate::ssh::{Files, OfferedKey, OfferedKeys, SshError, Target};
 
 /// What is known of a host's keys.
 pub(super) enum Judged {
@@ -18,7 +16,7 @@ pub(super) enum Judged {
 pub(super) fn judge(
     target: &Target,
     offered: OfferedKeys,
-    known_hosts: &[PathBuf],
+    known_hosts: Files<'_>,
 ) -> Result<Judged, SshError> {
     if let Some(given) = &target.host_key {
         if offered.keys.iter().any(|key| &key.fingerprint == given) {
@@ -37,7 +35,7 @@ pub(super) fn judge(
         let bare = key.public_key.split(' ').nth(1).unwrap_or_default();
         for name in &offered.names {
             match pinned.judge(&Shown { name, algorithm: &key.algorithm, key: bare }) {
-                Ok(()) => return Ok(Judged::Right(HostKey::Recorded(key.fingerprint.clone()))),
+                Ok(_) => return Ok(Judged::Right(HostKey::Recorded(key.fingerprint.clone()))),
                 Err(Refusal::Unknown { .. }) => {}
                 // Of a key that is in wrong hands nothing makes good; a key of another kind may be the recorded one.
                 Err(revoked @ Refusal::Revoked { .. }) => return Err(revoked.into_error(&target.address)),

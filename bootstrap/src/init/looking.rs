@@ -2,7 +2,6 @@
 //!
 //! It is how `check` looks: the agent comes, tells its facts and goes, and nothing of it stays.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _, join_all};
@@ -14,6 +13,7 @@ use super::names::proposed;
 use super::{Answers, Finding, HostKey, Person, Seen, Whom};
 use crate::invocation::Global;
 use crate::output::{Event, Events, Format, Listener, human::Human, json::Json};
+use crate::person::Person as PersonAtTerminal;
 use crate::problem::{Ended, Exit, Problem};
 use crate::run::Handle;
 use crate::secrets::Secrets;
@@ -67,7 +67,6 @@ pub async fn look(
 struct Look {
     inventory: Inventory,
     native: Native,
-    known_hosts: Vec<PathBuf>,
     handle: Handle,
 }
 
@@ -76,23 +75,25 @@ type Facts = Result<Box<garboard_protocol::Facts>, Problem>;
 impl Look {
     fn begin(global: &Global, answers: &Answers) -> Result<Self, Ended> {
         let inventory = in_memory(&global.inventory, answers)?;
-        let secrets = Arc::new(Secrets::of_this_process());
         let own = state::known_hosts_of(global.state.as_deref(), &answers.cluster).unwrap_or_default();
-        let options = NativeOptions::of_this_machine(own, Arc::clone(&secrets));
-        let known_hosts = options.known_hosts.clone();
         let listener: Box<dyn Listener> = match global.output {
             Format::Json => Box::new(Json::of_failures(std::io::stdout())),
             Format::Human => Box::new(Human::new(global.verbose > 0, global.terminal())),
         };
+        let events = Events::new(vec![listener]);
+        let person = PersonAtTerminal::at_own_terminal(events.clone()).map(Arc::new);
+        let secrets = Arc::new(Secrets::with_person(person.clone()));
+        // Nobody is asked on the way: all keys that are not known yet were asked about before.
+        let options = NativeOptions::of_this_machine(own, Arc::clone(&secrets), None);
         let run = state::new_run().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
-        let handle = Handle::without_memory(run.clone(), Events::new(vec![listener]), secrets);
+        let handle = Handle::without_memory(run.clone(), events, person, secrets);
         handle.events.send(&Event::RunStarted {
             run,
             command: "init".to_owned(),
             cluster: answers.cluster.clone(),
             hosts: proposed(answers, &[]),
         });
-        Ok(Self { inventory, native: Native::new(options), known_hosts, handle })
+        Ok(Self { inventory, native: Native::new(options), handle })
     }
 
     /// Which keys the hosts show, and which of them are known to be right.
@@ -102,7 +103,7 @@ impl Look {
             self.handle.events.send(&connecting);
             let target = Target::of(host);
             let offered = self.native.host_keys(&target).await?;
-            judge(&target, offered, &self.known_hosts)
+            judge(&target, offered, self.native.files())
         });
         let judged = join_all(asked).await;
         let mut looked = Looked { findings: vec![Finding::default(); judged.len()], problems: Vec::new() };

@@ -64,8 +64,13 @@ pub(crate) struct Handle {
 
 impl Handle {
     /// Of an invocation that no cluster's memory on this laptop is about.
-    pub(crate) fn without_memory(id: String, events: Events, secrets: Arc<Secrets>) -> Self {
-        Self { id, owner: owner(), events, secrets, begun: Instant::now() }
+    pub(crate) fn without_memory(
+        id: String,
+        events: Events,
+        person: Option<Arc<Person>>,
+        secrets: Arc<Secrets>,
+    ) -> Self {
+        Self { id, owner: owner(), events, person, secrets, begun: Instant::now() }
     }
 
     pub(crate) fn elapsed_milliseconds(&self) -> u64 {

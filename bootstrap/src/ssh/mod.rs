@@ -25,7 +25,9 @@ pub use confirmation::Confirmation;
 pub(crate) use confirmation::{Answer, as_ssh_keygen, ask, how_to_compare};
 pub use error::SshError;
 pub use local::Local;
-pub(crate) use native::{KnownHosts, Line, fingerprint};
+#[cfg(fuzzing)]
+pub use native::is_known_host;
+pub(crate) use native::{Files, KnownHosts, Line, fingerprint};
 pub use native::{Native, NativeOptions, Record};
 pub use offered::{OfferedKey, OfferedKeys};
 pub use openssh::{OpenSsh, OpenSshOptions};

@@ -202,6 +202,16 @@ fn find<'a>(lines: &'a [Line], key: &KeyData) -> Option<&'a Line> {
     lines.iter().find(|line| line.key.key_data() == key)
 }
 
+/// For the fuzzer: whether the text of one known-hosts file makes `key` (`ssh-ed25519 AAAA…`) right for `name` at
+/// port 22; `None` where the text stops the connection.
+#[cfg(fuzzing)]
+pub fn is_known_host(text: &str, name: &str, key: &str) -> Option<bool> {
+    let mut known = KnownHosts::default();
+    known.add(Path::new("known_hosts"), text, &[written(name, super::super::target::PORT)]).ok()?;
+    let key = key.parse::<PublicKey>().ok()?;
+    Some(known.judge(name, &PublicKeyOrCertificate::from(key)).is_ok())
+}
+
 /// `SHA256:` and 43 characters of base64, as `ssh-keygen -l` shows it.
 pub(crate) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()

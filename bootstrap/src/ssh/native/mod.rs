@@ -28,6 +28,8 @@ use hops::Hops;
 use keys::Keys;
 
 pub(crate) use judgement::{Pinned, Refusal, Shown};
+#[cfg(fuzzing)]
+pub use known_hosts::is_known_host;
 pub(super) use known_hosts::written;
 pub(crate) use known_hosts::{Files, KnownHosts, Line, fingerprint};
 pub use record::Record;
@@ -103,7 +105,7 @@ impl Native {
         Self { shared: Arc::new(Shared { options, keys: Keys::default(), hops: Hops::default() }) }
     }
 
-    pub(super) fn files(&self) -> Files<'_> {
+    pub(crate) fn files(&self) -> Files<'_> {
         self.shared.options.files()
     }
 }
