@@ -78,12 +78,13 @@ impl Diagnostic {
         related: Vec<(Excerpt, String)>,
     ) -> Self {
         let (line, column) = place.position();
+        let related = related.into_iter().map(|(excerpt, label)| (excerpt, harmless(&label))).collect();
         Self {
             message,
             file: place.file.as_ref().to_owned(),
             line,
             column,
-            help,
+            help: help.as_deref().map(harmless),
             primary: Some(place),
             related,
         }
@@ -92,6 +93,7 @@ impl Diagnostic {
     /// A violation of the file as a whole.
     pub fn of_file(file: &str, message: String, help: Option<String>) -> Self {
         let (file, related) = (file.to_owned(), Vec::new());
+        let help = help.as_deref().map(harmless);
         Self { message, file, line: 0, column: 0, help, primary: None, related }
     }
 
@@ -113,6 +115,23 @@ impl Diagnostic {
         }
         renderer.render(&[group])
     }
+}
+
+/// What drives a terminal or turns the direction of text is written out. The renderer does that with titles and excerpts,
+/// not with labels and help, which repeat what stands in files too.
+fn harmless(text: &str) -> String {
+    let drives = |character: char| {
+        (character.is_control() && character != '\n')
+            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut text, character| {
+        if drives(character) {
+            text.extend(character.escape_unicode());
+        } else {
+            text.push(character);
+        }
+        text
+    })
 }
 
 /// All violations of an inventory, or of the playbooks, in the order of the files; never empty.
@@ -167,5 +186,21 @@ impl<'a> IntoIterator for &'a Diagnostics {
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_and_help_drive_no_terminal() {
+        let text: Arc<str> = "one: 1\n".into();
+        let place = Excerpt::new("a.yaml".into(), Arc::clone(&text), 0..3);
+        let there = Excerpt::new("a.yaml".into(), text, 5..6);
+        let help = Some("say `\u{1b}[2J`".to_owned());
+        let one = Diagnostic::at(place, "no".to_owned(), help, vec![(there, "\u{202e}first".to_owned())]);
+        let said = Diagnostics::new(vec![one]).render(false);
+        assert!(said.contains("say `\\u{1b}[2J`") && said.contains("\\u{202e}first"), "{said}");
     }
 }

@@ -58,6 +58,12 @@ pub enum CodecError {
         /// Content length.
         bytes: usize,
     },
+    /// A heartbeat that carries something.
+    #[error("a heartbeat has {bytes} bytes of content, it says nothing")]
+    Heartbeat {
+        /// Content length.
+        bytes: usize,
+    },
     /// A message that is no JSON of the expected shape.
     #[error("a message could not be read or written as JSON")]
     Json(#[from] serde_json::Error),
@@ -132,7 +138,8 @@ impl Decoder for FrameCodec {
         let mut content = source.split_to(length).freeze();
         match content.get_u8() {
             KIND_MESSAGE => Ok(Some(Frame::Message(content))),
-            KIND_HEARTBEAT => Ok(Some(Frame::Heartbeat)),
+            KIND_HEARTBEAT if content.is_empty() => Ok(Some(Frame::Heartbeat)),
+            KIND_HEARTBEAT => Err(CodecError::Heartbeat { bytes: content.len() }),
             KIND_CHUNK if content.len() < CHUNK_HEAD => Err(CodecError::Chunk { bytes: content.len() }),
             KIND_CHUNK => {
                 let mut digest = [0_u8; 32];
@@ -192,6 +199,12 @@ mod tests {
             let mut buffer = BytesMut::from(&bytes[..]);
             while let Ok(Some(_)) = FrameCodec.decode(&mut buffer) {}
         }
+    }
+
+    #[test]
+    fn a_heartbeat_that_carries_something_is_refused() {
+        let mut wire = BytesMut::from(&[0, 0, 0, 2, super::KIND_HEARTBEAT, b'x'][..]);
+        assert!(matches!(FrameCodec.decode(&mut wire), Err(CodecError::Heartbeat { bytes: 1 })));
     }
 
     #[test]

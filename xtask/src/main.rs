@@ -1,12 +1,16 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
 mod bench;
+mod cache;
 mod demo;
+mod fuzz;
+mod macos;
 mod man;
 mod packages;
 mod product;
 mod program;
 mod schema;
+mod soak;
 mod stopwatch;
 mod test;
 mod upstream;
@@ -27,8 +31,10 @@ struct Xtask {
 enum Command {
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Fuzz(fuzz::Fuzz),
     Man(man::Man),
     Schema(schema::Schema),
+    Soak(soak::Soak),
     Test(test::Test),
     Upstream(upstream::Upstream),
 }
@@ -37,8 +43,10 @@ fn main() -> anyhow::Result<ExitCode> {
     match Xtask::parse().command {
         Command::Bench(bench) => bench::run(&bench),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Fuzz(fuzz) => fuzz::run(&fuzz),
         Command::Man(man) => man::run(&man),
         Command::Schema(schema) => schema::run(&schema),
+        Command::Soak(soak) => soak::run(&soak),
         Command::Test(test) => test::run(&test),
         Command::Upstream(upstream) => upstream::run(&upstream),
     }

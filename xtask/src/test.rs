@@ -6,7 +6,10 @@ use clap::Args;
 
 use crate::product::{self, Product, cargo, root};
 use crate::stopwatch::Stopwatch;
-use crate::{packages, program, upstream};
+use crate::{fuzz, macos, packages, program, upstream};
+
+/// For each reader of foreign input; `cargo xtask soak` has an hour for each.
+const FUZZ_SECONDS: u32 = 30;
 
 /// Run everything that is checked: format, lints, tests, and real clusters on throw-away hosts
 #[derive(Args)]
@@ -20,7 +23,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 7 });
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 9 });
     let ended = stages(test, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -36,9 +39,11 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
             let lint = ["clippy", "--workspace", "--all-targets", "--features", "garboard/lab", "--quiet"];
             program::run(&mut in_root(&[lint.as_slice(), &["--", "--deny", "warnings"]].concat()))
         })?;
+        watch.stage("lints for macOS", macos::lint)?;
         watch.stage("tests without a lab", || {
             program::run(&mut in_root(&["test", "--workspace", "--quiet"]))
         })?;
+        watch.stage("arbitrary input", || fuzz::all(FUZZ_SECONDS))?;
     }
     let source =
         watch.stage("artifacts", || upstream::ensure(upstream::Options { force: true, yes: test.yes }))?;

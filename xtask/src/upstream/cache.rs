@@ -11,16 +11,6 @@ const UNREACHABLE_FOR: Duration = Duration::from_hours(1);
 /// Unfinished work of a builder; whoever holds the lock may remove what others left.
 const UNFINISHED: &str = ".building-";
 
-/// `$XDG_CACHE_HOME/garboard`: what can be made or fetched again.
-pub(super) fn of_user() -> anyhow::Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache")))
-        .context("neither `XDG_CACHE_HOME` nor `HOME` is set, so there is no place for what is fetched")?;
-    Ok(cache.join("garboard"))
-}
-
 /// `$XDG_CACHE_HOME/garboard/mirror`.
 pub(super) struct Folder {
     path: PathBuf,
@@ -34,7 +24,7 @@ pub(super) struct Lock {
 impl Folder {
     /// The folder of the user who runs this.
     pub(super) fn of_user() -> anyhow::Result<Self> {
-        Self::at(of_user()?.join("mirror"))
+        Self::at(crate::cache::of_user()?.join("mirror"))
     }
 
     /// A folder at a given place.

@@ -38,7 +38,7 @@ struct Platform {
 
 /// The folder that holds the `kubectl` which the lock pins for this machine.
 pub(crate) fn folder(lock: &Path) -> anyhow::Result<PathBuf> {
-    fetched(lock, &cache::of_user()?.join("kubectl"))
+    fetched(lock, &crate::cache::of_user()?.join("kubectl"))
 }
 
 fn fetched(lock: &Path, cache: &Path) -> anyhow::Result<PathBuf> {
