@@ -5,6 +5,8 @@ mod completions;
 mod host_key;
 mod init;
 mod kubeconfig;
+#[cfg(target_os = "linux")]
+mod lab;
 mod man;
 mod plan;
 mod reset;
@@ -61,7 +63,8 @@ enum Command {
     #[command(hide = true)]
     HostKey(host_key::HostKey),
     /// Throw-away hosts on this machine, to try things on (Linux, as root)
-    Lab(garboard_lab::command::Lab),
+    #[cfg(target_os = "linux")]
+    Lab(lab::Lab),
     /// Print the JSON Schema of inventories, playbooks or events, for editors and programs
     Schema(schema::Schema),
     /// Print what a shell needs to complete this command line
@@ -77,7 +80,8 @@ pub fn run() -> ExitCode {
     // The one cryptography library of the process; a second call only says that it is there already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let ended = match cli.command {
-        Command::Lab(lab) => return run_lab(lab, cli.global.output),
+        #[cfg(target_os = "linux")]
+        Command::Lab(command) => return lab::run(command, cli.global.output),
         Command::HostKey(asked) => Ok(host_key::run(&asked)),
         Command::Schema(command) => schema::run(&command),
         Command::Completions(command) => Ok(completions::run(&command, Cli::command())),
@@ -102,11 +106,11 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
             Command::Reset(command) => reset::run(global, &command).await,
             Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,
             Command::Trust(command) => trust::run(global, &command).await,
-            Command::HostKey(_)
-            | Command::Lab(_)
-            | Command::Schema(_)
-            | Command::Completions(_)
-            | Command::Man(_) => Ok(Exit::Done),
+            #[cfg(target_os = "linux")]
+            Command::Lab(_) => Ok(Exit::Done),
+            Command::HostKey(_) | Command::Schema(_) | Command::Completions(_) | Command::Man(_) => {
+                Ok(Exit::Done)
+            }
         }
     });
     // A task that still waits for a dead peer must not hold up the exit.
@@ -142,17 +146,6 @@ fn parse() -> Cli {
     let choice = if no_colour { clap::ColorChoice::Never } else { clap::ColorChoice::Auto };
     let matches = Cli::command().color(choice).get_matches();
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-}
-
-fn run_lab(lab: garboard_lab::command::Lab, output: Format) -> ExitCode {
-    let format = match output {
-        Format::Human => garboard_lab::command::OutputFormat::Human,
-        Format::Json => garboard_lab::command::OutputFormat::Json,
-    };
-    match garboard_lab::command::run(lab, format) {
-        Ok(code) => code,
-        Err(error) => complain(&text::harmless(&format!("error: {error:#}")), Exit::Failed),
-    }
 }
 
 #[expect(clippy::print_stderr, reason = "the one place where the command line complains")]
