@@ -106,7 +106,7 @@ fn start(system: &dyn System, run: &str, owner: &str, attempt: u32) -> Result<()
 }
 
 /// Of the transient unit.
-const PROPERTIES: [&str; 7] = [
+const PROPERTIES: [&str; 8] = [
     "Type=notify",
     // Whatever it started (kubeadm) ends with it; containerd and kubelet are units of their own.
     "KillMode=control-group",
@@ -117,6 +117,8 @@ const PROPERTIES: [&str; 7] = [
     // A step that must not be cut in half gets this long when somebody stops the unit or the host shuts down.
     "TimeoutStopSec=90s",
     "StandardInput=null",
+    // Tokens and keys are in its memory.
+    "LimitCORE=0",
 ];
 
 fn unit(run: &str) -> String {

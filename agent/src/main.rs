@@ -11,7 +11,7 @@ use garboard_agent::engine::{Host, sources};
 use garboard_agent::executor::{Services, serve};
 use garboard_agent::program::own_digest;
 use garboard_agent::store::Layout;
-use garboard_agent::system::Real;
+use garboard_agent::system::{Real, keep_secrets};
 use garboard_agent::{bridge, facts, pipe, reset, steps};
 
 fn main() -> ExitCode {
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
+    keep_secrets()?;
     let layout = Layout::host();
     let host = Real::host();
     match arguments {

@@ -6,10 +6,22 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use garboard_inventory::{Secret, SecretError, SecretReference};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::OnceCell;
 
 use crate::person::Person;
 pub use crate::person::Terminal;
+
+/// From here on a crash of this process leaves no core, and nobody but root may look into its memory. The hard limit stays:
+/// what this process starts may be the user's own.
+pub fn keep_to_this_process() -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, hard)?;
+    // A core that is piped to a program knows no limit. Elsewhere there is no such switch.
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_dumpable(false)?;
+    Ok(())
+}
 
 /// Why a secret could not be had. None of these carries any part of it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -75,6 +87,20 @@ impl Secrets {
             slot.get_or_init(|| ask(person, question.to_owned())).await.clone()
         }?;
         if secret.expose().contains(['\n', '\r']) { Err(SecretFault::SeveralLines) } else { Ok(secret) }
+    }
+
+    /// Whoever is asked need not answer any more, and nobody else is asked.
+    pub fn give_up(&self) {
+        if let Some(person) = &self.person {
+            person.give_up();
+        }
+    }
+
+    /// The terminal is as it was before anybody was asked.
+    pub fn restore_terminal(&self) {
+        if let Some(person) = &self.person {
+            person.restore_terminal();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod pass;
 mod real;
 
 pub use pass::{Answers, Pass};
-pub use real::Real;
+pub use real::{Real, keep_secrets};
 
 use std::io;
 use std::path::{Path, PathBuf};

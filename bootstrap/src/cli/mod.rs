@@ -93,6 +93,9 @@ pub fn run() -> ExitCode {
 
 /// Commands that talk to hosts, or may.
 fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
+    crate::secrets::keep_to_this_process().map_err(|error| {
+        Problem::from_error(Exit::Failed, &error).cause("the limit for cores cannot be set")
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| Problem::from_error(Exit::Failed, &error))?;
     let ended = runtime.block_on(async {

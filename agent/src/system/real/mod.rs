@@ -2,6 +2,9 @@
 
 mod command;
 mod file;
+mod secrecy;
+
+pub use secrecy::keep_secrets;
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
