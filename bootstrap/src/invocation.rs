@@ -1,6 +1,7 @@
 //! What every invocation of the command says, whatever it does.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::output::Format;
 use crate::output::terminal::Terminal;
@@ -32,6 +33,33 @@ pub struct Global {
     /// Take every question as answered with yes, but for those about host keys
     #[arg(short, long, global = true)]
     pub yes: bool,
+    /// With lost connections.
+    #[command(flatten)]
+    pub patience: Patience,
+}
+
+/// How long one side waits for the other after a lost connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Patience {
+    /// How long a host whose connection is lost in the middle is tried again
+    #[arg(long, global = true, value_name = "TIME", default_value = "2m", value_parser = time)]
+    pub reconnect: Duration,
+    /// How long a host waits for a laptop that is gone, before another one may have it
+    #[arg(long, global = true, value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub linger: Duration,
+}
+
+/// Shorter than a slow login takes, and nobody would come back in time.
+const SHORTEST: Duration = Duration::from_secs(20);
+/// A host that is held for longer is a host forgotten.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// `90s`, `2m`, `1h 30m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let told = |why: &dyn std::fmt::Display| format!("{why}; write it as `90s`, `2m` or `1h 30m`");
+    let time: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| told(&error))?;
+    let time = Duration::try_from(time).map_err(|error| told(&error))?;
+    if (SHORTEST..=LONGEST).contains(&time) { Ok(time) } else { Err("from 20 s to 24 h".to_owned()) }
 }
 
 impl Global {

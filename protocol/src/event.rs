@@ -133,6 +133,8 @@ pub struct Welcome {
     pub agent: Digest,
     /// The step an earlier connection of this run left running, which goes on.
     pub running: Option<StepId>,
+    /// Which executor answers: another one than before knows nothing of what was queued.
+    pub executor: String,
 }
 
 /// Why a request failed.

@@ -14,7 +14,8 @@ pub const SILENCE: Duration = Duration::from_secs(15);
 /// How often a side that has nothing to say sends a heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// How long an executor without a client, and with nothing left to do, stays for one to come back.
+/// How long an executor without a client, and with nothing left to do, stays for one to come back, unless its client has said
+/// otherwise.
 pub const LINGER: Duration = Duration::from_mins(10);
 
 /// Most bytes of a command's output that are kept, from its end.

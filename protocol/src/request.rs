@@ -11,7 +11,8 @@ use crate::step::{Blob, QueuedStep};
 /// A request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Request {
-    /// Chosen by the client, unique within its connection; every event that answers it carries it.
+    /// Chosen by the client, unique within the run, whoever asks; every event that answers it carries it. A `Queue` or `Reset`
+    /// that comes once more with the same id, because its client was lost and cannot know, is the one that is there already.
     pub id: u64,
     /// What is asked.
     pub body: Body,
@@ -78,8 +79,11 @@ pub struct Hello {
     pub owner: String,
     /// The agent the client believes it talks to.
     pub agent: Digest,
-    /// Number of the last event seen by an earlier connection of this run; later ones are replayed.
+    /// The same client comes back: number of the last event its earlier connection has seen. Later ones are replayed, and what
+    /// it had queued stays queued. `None`: another invocation of the run takes over, and what has not begun is dropped.
     pub seen: Option<u64>,
+    /// How long the executor stays, with nothing left to do, when this client is lost, in seconds.
+    pub linger_seconds: u64,
 }
 
 /// What to look at beyond the usual facts.

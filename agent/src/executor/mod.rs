@@ -22,9 +22,10 @@ pub use lock::{Holder, Lock, LockError};
 pub use serve::{GREETING, ServeError, serve};
 pub use work::{Reset, Services};
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use garboard_protocol::event::Body;
 use garboard_protocol::limits::LINGER;
@@ -44,6 +45,9 @@ use work::{Bench, Job};
 /// How many inputs may wait; a client whose frames do not fit is simply not read for a moment.
 const INPUTS: usize = 64;
 
+/// How long an executor waits for its first client, which is on its way when it is started.
+const UNGREETED: Duration = Duration::from_secs(30);
+
 /// The executor of one run.
 pub struct Executor {
     holder: Holder,
@@ -60,6 +64,9 @@ pub struct Executor {
     cancels: Vec<Asked>,
     leaving: Option<Leaving>,
     mesh: Mesh,
+    /// Ids of the steps and resets that were asked for: a client that comes back asks once more for what it waits for.
+    accepted: BTreeSet<u64>,
+    linger: Duration,
     idle_since: Instant,
 }
 
@@ -113,6 +120,8 @@ impl Executor {
             cancels: Vec::new(),
             leaving: None,
             mesh: Mesh::default(),
+            accepted: BTreeSet::new(),
+            linger: LINGER,
             idle_since: Instant::now(),
         })
     }
@@ -122,7 +131,7 @@ impl Executor {
         Door(self.sender.clone())
     }
 
-    /// Works until a client ends the run, or nobody has come back for [`LINGER`]. Cleans up before it returns.
+    /// Works until a client ends the run, or nobody has come back for as long as the last one said. Cleans up before it returns.
     pub async fn run(mut self) -> io::Result<()> {
         loop {
             self.proceed();
@@ -131,7 +140,8 @@ impl Executor {
             }
             let is_idle = self.is_idle();
             let input = if is_idle {
-                let Ok(input) = timeout_at(self.idle_since + LINGER, self.inputs.recv()).await else {
+                let Ok(input) = timeout_at(self.idle_since + self.patience(), self.inputs.recv()).await
+                else {
                     self.leaving = Some(Leaving { asked: None });
                     continue;
                 };
@@ -154,18 +164,24 @@ impl Executor {
         self.client.is_none() && self.working.is_none()
     }
 
+    /// How long it stays when nobody is there.
+    fn patience(&self) -> Duration {
+        // Whoever had it started was gone before the first word: nothing is there to come back to.
+        if self.epoch == 0 { UNGREETED } else { self.linger }
+    }
+
     /// What another run, which is refused, can do, and when the host is free at the latest.
     fn way_out(&self) -> String {
-        let minutes = LINGER.as_secs() / 60;
         if !self.is_idle() {
             let still =
                 if self.client.is_none() { "its laptop is gone, a step is still running; " } else { "" };
             return format!(
                 "{still}wait for that run to end, or finish it from where it was started; it lets go of the host \
-                 {minutes} minutes after its last step if nobody comes back to it"
+                 {} after its last step if nobody comes back to it",
+                spoken(self.linger)
             );
         }
-        let left = LINGER.saturating_sub(self.idle_since.elapsed()).as_secs().max(1);
+        let left = self.patience().saturating_sub(self.idle_since.elapsed()).as_secs().max(1);
         format!(
             "nobody is connected to it: it lets go of the host in {} min {} s, or finish it from where it was started",
             left / 60,
@@ -190,13 +206,11 @@ impl Executor {
         let settled = self.queue.settled();
         self.keep_all(settled);
         let Some(step) = self.queue.next() else { return };
-        if step.step.blobs().iter().all(|blob| Blobs::is_complete(&self.bench.services.host.layout, blob)) {
-            if let Some((asked, step)) = self.queue.start() {
-                self.start(asked, Job::Step(step));
-            }
-        } else if self.client.is_none() {
-            let dropped = self.queue.drop_waiting("the client was lost before it had sent what they need");
-            self.keep_all(dropped);
+        // A step whose blobs are missing waits for them, also while the client that sends them is away.
+        if step.step.blobs().iter().all(|blob| Blobs::is_complete(&self.bench.services.host.layout, blob))
+            && let Some((asked, step)) = self.queue.start()
+        {
+            self.start(asked, Job::Step(step));
         }
     }
 
@@ -270,5 +284,14 @@ impl Executor {
             client.close().await;
         }
         result
+    }
+}
+
+/// Minutes where they say all.
+fn spoken(time: Duration) -> String {
+    match (time.as_secs() / 60, time.as_secs() % 60) {
+        (1, 0) => "1 minute".to_owned(),
+        (minutes, 0) => format!("{minutes} minutes"),
+        _ => format!("{} seconds", time.as_secs()),
     }
 }

@@ -62,7 +62,8 @@ impl Executor {
             };
             return arrived.refuse(failure);
         }
-        self.detach("a new connection of the run took over");
+        let comes_back = arrived.hello.seen.is_some();
+        self.detach((!comes_back).then_some("a new connection of the run took over"));
         if arrived.hello.agent != self.agent {
             let ours = self.agent;
             arrived.refuse(refusal(format!(
@@ -76,7 +77,9 @@ impl Executor {
         let Arrived { hello, request, incoming, outgoing } = arrived;
         let reader = tokio::spawn(read(incoming, epoch, Arc::clone(&self.bench.blobs), self.sender.clone()));
         let client = Client::new(epoch, hello.seen.is_some(), outgoing, reader);
-        let welcome = Welcome { agent: self.agent, running: self.running() };
+        self.linger = std::time::Duration::from_secs(hello.linger_seconds);
+        let executor = format!("{} since {}", self.holder.pid, self.holder.since);
+        let welcome = Welcome { agent: self.agent, running: self.running(), executor };
         client.send(&Event { number: 0, request, body: Body::Welcome(welcome) });
         for event in hello.seen.map(|seen| self.log.after(seen)).unwrap_or_default() {
             client.send(event);
@@ -84,14 +87,16 @@ impl Executor {
         self.client = Some(client);
     }
 
-    /// Lets go of the client, and of everything it asked for that has not begun.
-    fn detach(&mut self, why: &str) {
+    /// Lets go of the client; with a reason, also of every step and reset that was asked for and has not begun.
+    fn detach(&mut self, drop_waiting: Option<&str>) {
         self.client = None;
-        self.looks.clear();
+        self.looks.retain(|(_, job)| job.is_kept() && drop_waiting.is_none());
         self.cancels.clear();
         self.mesh_drop();
-        let dropped = self.queue.drop_waiting(why);
-        self.keep_all(dropped);
+        if let Some(why) = drop_waiting {
+            let dropped = self.queue.drop_waiting(why);
+            self.keep_all(dropped);
+        }
     }
 
     /// The client is gone: what it queued goes on as far as possible.
@@ -108,6 +113,11 @@ impl Executor {
 
     fn request(&mut self, epoch: u64, request: Request) {
         let asked = Asked { epoch, request: request.id };
+        let is_kept = matches!(request.body, request::Body::Queue { .. } | request::Body::Reset(_));
+        if is_kept && !self.accepted.insert(request.id) {
+            // Its client came back: the answers are replayed, or still to come.
+            return;
+        }
         let job = match request.body {
             request::Body::Hello(_) => {
                 return self.answer(asked, Body::Failed(refusal("`hello` was said already")));
@@ -118,6 +128,7 @@ impl Executor {
             request::Body::Admin => Job::Admin,
             request::Body::Verify { keepsake } => Job::Verify(keepsake),
             request::Body::Reset(_) if !self.queue.is_empty() => {
+                self.accepted.remove(&request.id);
                 let failure = refusal("steps are still queued; cancel them before a reset");
                 return self.answer(asked, Body::Failed(failure));
             }

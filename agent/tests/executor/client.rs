@@ -132,7 +132,18 @@ impl Client {
 
     /// Says Hello; gives the answer.
     pub(crate) async fn hello(&mut self, run: &str, agent: Digest, seen: Option<u64>) -> Body {
-        let hello = Hello { run: run.into(), owner: "me@laptop".into(), agent, seen };
+        self.hello_for(run, agent, seen, 600).await
+    }
+
+    /// The same, and says for how many seconds it wants to be waited for.
+    pub(crate) async fn hello_for(
+        &mut self,
+        run: &str,
+        agent: Digest,
+        seen: Option<u64>,
+        linger_seconds: u64,
+    ) -> Body {
+        let hello = Hello { run: run.into(), owner: "me@laptop".into(), agent, seen, linger_seconds };
         self.send(1, request::Body::Hello(hello)).await;
         self.next().await.expect("no answer to hello").body
     }

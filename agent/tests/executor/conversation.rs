@@ -107,6 +107,23 @@ async fn an_executor_nobody_comes_back_to_leaves_after_ten_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_says_how_long_it_is_waited_for_and_one_that_never_spoke_not_long() {
+    let lab = Lab::new();
+    let begun = tokio::time::Instant::now();
+    let mut client = Client::attach(&lab.door);
+    assert!(matches!(client.hello_for("run", agent(), None, 40).await, Body::Welcome(_)));
+    drop(client);
+    lab.executor.await.unwrap().unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 40);
+
+    let lab = Lab::new();
+    let begun = tokio::time::Instant::now();
+    drop(Client::attach(&lab.door));
+    lab.executor.await.unwrap().unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_run_is_told_when_the_host_is_free_and_its_asking_changes_nothing_about_that() {
     let lab = Lab::new();
     let begun = tokio::time::Instant::now();

@@ -12,8 +12,7 @@ use crate::run::{Run, Ways};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
     let run = Run::begin(global, "check")?;
-    let ended = work(&run, global).await;
-    run.finish(ended).await
+    run.conduct(work(&run, global)).await
 }
 
 async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {

@@ -18,8 +18,7 @@ pub(super) struct Plan {
 
 pub(super) async fn run(global: &Global, plan: &Plan) -> Result<Exit, Ended> {
     let run = Run::begin(global, "plan")?;
-    let ended = work(&run, global, plan).await;
-    run.finish(ended).await
+    run.conduct(work(&run, global, plan)).await
 }
 
 async fn work(run: &Run, global: &Global, command: &Plan) -> Result<u64, Ended> {

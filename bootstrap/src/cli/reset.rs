@@ -28,8 +28,11 @@ pub(super) async fn run(global: &Global, command: &Reset) -> Result<Exit, Ended>
     let mut limited = global.clone();
     limited.limit.extend(command.host.iter().cloned());
     let run = Run::begin(&limited, if command.verify { "reset --verify" } else { "reset" })?;
-    let ended = if command.verify { verify(&run).await } else { reset(&run, global, command).await };
-    run.finish(ended).await
+    if command.verify {
+        run.conduct(verify(&run)).await
+    } else {
+        run.conduct(reset(&run, global, command)).await
+    }
 }
 
 async fn verify(run: &Run) -> Result<u64, Ended> {
@@ -41,7 +44,7 @@ async fn verify(run: &Run) -> Result<u64, Ended> {
 
 async fn reset(run: &Run, global: &Global, command: &Reset) -> Result<u64, Ended> {
     if !global.yes {
-        confirm(run)?;
+        confirm(run).await?;
     }
     let reached = run.reach().await?;
     run.refuse_other_clusters(&reached)?;
@@ -56,7 +59,7 @@ async fn reset(run: &Run, global: &Global, command: &Reset) -> Result<u64, Ended
 }
 
 /// The user types the cluster's name.
-fn confirm(run: &Run) -> Result<(), Problem> {
+async fn confirm(run: &Run) -> Result<(), Problem> {
     let name = &run.inventory().cluster.name;
     let hosts = run.host_names().join(", ");
     if !std::io::stdin().is_terminal() {
@@ -67,9 +70,12 @@ fn confirm(run: &Run) -> Result<(), Problem> {
         .help("say `--yes` if that is what you want"));
     }
     run.note(&format!("this takes cluster `{name}` off {hosts}; type the cluster's name to go on:"));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && answer.trim() == name {
+    // Not here: whoever thinks about it may press Ctrl-C.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    if matches!(read.await, Ok(Ok(answer)) if answer.trim() == name) {
         Ok(())
     } else {
         Err(Problem::new(Exit::Failed, "nothing was changed: the name was not the cluster's"))

@@ -17,8 +17,7 @@ pub(super) struct RunPlaybook {
 
 pub(super) async fn run(global: &Global, command: &RunPlaybook) -> Result<Exit, Ended> {
     let run = Run::begin(global, "run")?;
-    let ended = work(&run, global, command).await;
-    run.finish(ended).await
+    run.conduct(work(&run, global, command)).await
 }
 
 async fn work(run: &Run, global: &Global, command: &RunPlaybook) -> Result<u64, Ended> {

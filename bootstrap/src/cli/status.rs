@@ -8,8 +8,7 @@ use crate::run::{Run, Writing};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
     let run = Run::begin(global, "status")?;
-    let ended = work(&run, global).await;
-    run.finish(ended).await
+    run.conduct(work(&run, global)).await
 }
 
 async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {

@@ -6,8 +6,7 @@ use crate::run::{Run, Ways, Writing};
 
 pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
     let run = Run::begin(global, "up")?;
-    let ended = work(&run).await;
-    run.finish(ended).await
+    run.conduct(work(&run)).await
 }
 
 async fn work(run: &Run) -> Result<u64, Ended> {

@@ -16,8 +16,7 @@ use crate::output::{Event, Events, Format, Listener, human::Human, json::Json};
 use crate::person::Person as PersonAtTerminal;
 use crate::problem::{Ended, Exit, Problem};
 use crate::run::Handle;
-use crate::secrets::Secrets;
-use crate::ssh::{Native, NativeOptions, Target, Transport as _};
+use crate::ssh::{Target, Transports};
 use crate::state;
 
 /// What a look at all hosts found.
@@ -46,14 +45,14 @@ pub async fn look(
     interrupt: &Interrupt,
 ) -> Result<Looked, Ended> {
     let look = Look::begin(global, answers)?;
-    let mut looked = or_broken_off(look.host_keys(answers).boxed(), &look.handle.events, interrupt).await?;
+    let mut looked = or_broken_off(look.host_keys(answers).boxed(), &look.handle, interrupt).await?;
     look.handle.events.rest();
     if let Whom::Person(person) = whom {
         agree(answers, &mut looked, person).await?;
     }
     look.say_unagreed(answers, &mut looked);
     let facts = look.facts(&global.inventory, answers, &looked)?;
-    let seen = or_broken_off(facts.boxed(), &look.handle.events, interrupt).await?;
+    let seen = or_broken_off(facts.boxed(), &look.handle, interrupt).await?;
     for (index, seen) in seen {
         match seen {
             Ok(facts) => looked.findings[index].seen = Seen::Facts(facts),
@@ -66,7 +65,7 @@ pub async fn look(
 
 struct Look {
     inventory: Inventory,
-    native: Native,
+    transports: Arc<Transports>,
     handle: Handle,
 }
 
@@ -82,18 +81,17 @@ impl Look {
         };
         let events = Events::new(vec![listener]);
         let person = PersonAtTerminal::at_own_terminal(events.clone()).map(Arc::new);
-        let secrets = Arc::new(Secrets::with_person(person.clone()));
-        // Nobody is asked on the way: all keys that are not known yet were asked about before.
-        let options = NativeOptions::of_this_machine(own, Arc::clone(&secrets), None);
         let run = state::new_run().map_err(|error| Problem::from_error(Exit::Failed, &error))?;
-        let handle = Handle::without_memory(run.clone(), events, person, secrets);
+        let handle = Handle::without_memory(run.clone(), events, person.clone(), global.patience);
+        let transports = Transports::of_this_machine(own, person.as_ref(), &handle.secrets)
+            .map_err(|error| Problem::from_error(Exit::Failed, &error))?;
         handle.events.send(&Event::RunStarted {
             run,
             command: "init".to_owned(),
             cluster: answers.cluster.clone(),
             hosts: proposed(answers, &[]),
         });
-        Ok(Self { inventory, native: Native::new(options), handle })
+        Ok(Self { inventory, transports: Arc::new(transports), handle })
     }
 
     /// Which keys the hosts show, and which of them are known to be right.
@@ -102,8 +100,8 @@ impl Look {
             let connecting = Event::HostConnecting { host: host.name.clone(), address: host.address.clone() };
             self.handle.events.send(&connecting);
             let target = Target::of(host);
-            let offered = self.native.host_keys(&target).await?;
-            judge(&target, offered, self.native.files())
+            let offered = self.transports.of(host).host_keys(&target).await?;
+            judge(&target, offered, self.transports.files())
         });
         let judged = join_all(asked).await;
         let mut looked = Looked { findings: vec![Finding::default(); judged.len()], problems: Vec::new() };
@@ -167,7 +165,7 @@ impl Look {
     }
 
     async fn visit(&self, host: &Host) -> Facts {
-        let reached = self.handle.reach_host(&self.native, host).await?;
+        let reached = self.handle.reach_host(&self.transports, host).await?;
         // One that is gone already has left.
         if let Err(error) = reached.session.end().await {
             tracing::debug!("an agent did not say goodbye: {error}");
@@ -221,7 +219,7 @@ async fn agree(answers: &Answers, looked: &mut Looked, person: &dyn Person) -> R
 /// Ctrl-C lets the hosts be left in good order; a second one does not wait for that.
 async fn or_broken_off<T>(
     work: BoxFuture<'_, T>,
-    events: &Events,
+    handle: &Handle,
     interrupt: &Interrupt,
 ) -> Result<T, Ended> {
     let mut work = work;
@@ -229,11 +227,13 @@ async fn or_broken_off<T>(
         done = &mut work => return Ok(done),
         () = interrupt.pressed() => {}
     }
-    events.note("stopping: each host is left as soon as it answers (Ctrl-C again does not wait)");
+    handle.secrets.give_up();
+    handle.events.note("stopping: each host is left as soon as it answers (Ctrl-C again does not wait)");
     tokio::select! {
         _ = work => {}
         () = interrupt.pressed() => {}
     }
-    events.rest();
+    handle.secrets.restore_terminal();
+    handle.events.rest();
     Err(broken_off().into())
 }

@@ -18,6 +18,8 @@ pub(super) struct Activity {
     news: String,
     signals: Vec<String>,
     transfer: Option<(u64, u64)>,
+    /// Until when the host is tried again, in words.
+    lost: Option<String>,
 }
 
 impl Activities {
@@ -30,6 +32,15 @@ impl Activities {
             Event::HostConnected { agent_sent, .. } => {
                 let how = if *agent_sent { "connected, agent sent" } else { "connected" };
                 activity.begin(format!("{how}; looking at what is there"))
+            }
+            Event::HostLost { seconds, .. } => {
+                let time = text::duration(seconds * 1000);
+                activity.lost = Some(format!("connection lost, trying again for {time}"));
+                true
+            }
+            Event::HostBack { .. } => {
+                activity.lost = None;
+                true
             }
             Event::HostPlanned { pending, .. } => {
                 activity.pending = *pending;
@@ -81,7 +92,9 @@ impl Activity {
         if self.pending > 0 {
             words.push(format!("[{}/{}]", self.done.min(self.pending), self.pending));
         }
-        if !self.signals.is_empty() {
+        if let Some(lost) = &self.lost {
+            words.push(lost.clone());
+        } else if !self.signals.is_empty() {
             words.push(format!("waits for `{}`", self.signals.join("`, `")));
         } else if !self.doing.is_empty() {
             words.push(self.doing.clone());

@@ -43,6 +43,22 @@ pub enum Event {
         /// Since the run began.
         milliseconds: u64,
     },
+    /// The connection to a host is lost in the middle. What the host is at goes on there; meanwhile it is tried again.
+    HostLost {
+        /// The host.
+        host: String,
+        /// How it was noticed.
+        cause: String,
+        /// How long it is tried.
+        seconds: u64,
+    },
+    /// A host whose connection was lost is there again, and the run goes on where it was.
+    HostBack {
+        /// The host.
+        host: String,
+        /// How long it was gone.
+        milliseconds: u64,
+    },
     /// What there is to do on a host is known, and work on it begins.
     HostPlanned {
         /// The host.
@@ -108,6 +124,17 @@ pub enum Event {
         /// How long it took.
         milliseconds: u64,
     },
+    /// The work on a host was stopped, as somebody asked for: the step at work has ended, no further one begins.
+    HostStopped {
+        /// The host.
+        host: String,
+        /// Steps that ended well in this run.
+        done: u64,
+        /// Steps that are still to be done, or to be looked at.
+        left: u64,
+        /// The first of those, `PLAYBOOK/NUMBER`.
+        next: String,
+    },
     /// Something failed.
     Failed {
         /// Told completely.
@@ -147,6 +174,9 @@ impl Event {
         match self {
             Self::HostConnecting { host, .. }
             | Self::HostConnected { host, .. }
+            | Self::HostLost { host, .. }
+            | Self::HostBack { host, .. }
+            | Self::HostStopped { host, .. }
             | Self::HostPlanned { host, .. }
             | Self::Sending { host, .. }
             | Self::StepWaiting { host, .. }

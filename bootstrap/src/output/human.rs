@@ -37,6 +37,7 @@ struct State {
     /// Where something failed, for the last line; and on which hosts.
     failed: Vec<String>,
     failed_hosts: BTreeSet<String>,
+    stopped_hosts: BTreeSet<String>,
     hosts: usize,
     /// What happened since a person is being asked.
     held: Option<Vec<Event>>,
@@ -77,6 +78,7 @@ impl Human {
             transfers: BTreeMap::new(),
             failed: Vec::new(),
             failed_hosts: BTreeSet::new(),
+            stopped_hosts: BTreeSet::new(),
             hosts: 0,
             held: None,
         };
@@ -169,6 +171,26 @@ impl Human {
                 let how = if *agent_sent { "connected, agent sent" } else { "connected" };
                 of(host, Mark::Begins, &format!("{how} ({})", text::duration(*milliseconds)))
             }),
+            Event::HostLost { host, cause, seconds } => {
+                let words = format!(
+                    "connection lost ({}): what the host is at goes on there; trying again for {}",
+                    text::one_line(cause),
+                    text::duration(seconds * 1000)
+                );
+                Some(of(host, Mark::Waits, &words))
+            }
+            Event::HostBack { host, milliseconds } => {
+                let words = format!("connected again after {}", text::duration(*milliseconds));
+                Some(of(host, Mark::Begins, &words))
+            }
+            Event::HostStopped { host, done, left, next } => {
+                state.stopped_hosts.insert(host.clone());
+                let words = format!(
+                    "stopped: {done} steps done in this run, {left} left, the next is {}",
+                    text::one_line(next)
+                );
+                Some(of(host, Mark::Waits, &words))
+            }
             Event::HostPlanned { host, steps, pending } if *pending > 0 && (is_plain || verbose) => {
                 Some(of(host, Mark::Begins, &format!("{pending} of {steps} steps to do")))
             }
@@ -195,7 +217,10 @@ impl Human {
                 Some(text::problem(problem, paint))
             }
             Event::HostFinished { host, changed, steps, .. }
-                if is_plain && (*changed > 0 || verbose) && !state.failed_hosts.contains(host) =>
+                if is_plain
+                    && (*changed > 0 || verbose)
+                    && !state.failed_hosts.contains(host)
+                    && !state.stopped_hosts.contains(host) =>
             {
                 let mark = if *changed > 0 { Mark::Changed } else { Mark::Unchanged };
                 Some(of(host, mark, &format!("done: {changed} of {steps} steps changed something")))

@@ -10,6 +10,7 @@ use garboard_playbooks::{CLUSTER_SIGNAL, Ephemeral, Needs, Site};
 use garboard_protocol::step::Outputs;
 
 use super::cluster_chain::{API, ClusterChain, ClusterEnded};
+use super::interrupt::Phase;
 use super::signal::Signals;
 use super::{Plan, Reached, Run, Writing};
 use crate::check::{EARLIER_CLUSTER, refusals};
@@ -177,10 +178,11 @@ impl Run {
                 joining: &[],
                 initialised: true,
             };
-            chain.run(&plan).await
+            Box::pin(chain.run(&plan)).await
         };
+        let _orderly = self.stop().orderly(Phase::Steps);
         let (hosts, cluster) = tokio::join!(super::apply::ends_of(chains), cluster);
-        self.ended(hosts, cluster, count)
+        self.ended(&hosts, &cluster, count)
     }
 
     /// Leads in every cluster of this version; whether it is live is for [`Run::membership`] to say.

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::chain::{self, Chain};
 use super::cluster_chain::{CLUSTER, ClusterChain, ClusterEnded};
 use super::difference::pending;
+use super::interrupt::Phase;
 use super::signal::Signals;
 use super::{Plan, Reached, Run, token, transfer};
 use crate::lock::Supply;
@@ -57,8 +58,9 @@ impl Run {
             joining: &joining,
             initialised,
         };
-        let (hosts, cluster) = tokio::join!(ends_of(chains), cluster.run(&plan));
-        self.ended(hosts, cluster, reached.hosts.len())
+        let _orderly = self.stop().orderly(Phase::Steps);
+        let (hosts, cluster) = tokio::join!(ends_of(chains), Box::pin(cluster.run(&plan)));
+        self.ended(&hosts, &cluster, reached.hosts.len())
     }
 
     /// Starts the chains of all hosts that were reached and may be changed; the others give the signals they can.
@@ -79,7 +81,7 @@ impl Run {
             }
             let (session, signals, events) =
                 (reached_host.session.clone(), signals.clone(), self.events().clone());
-            let (ephemeral, supply) = (ephemeral.clone(), Arc::clone(supply));
+            let (ephemeral, supply, stop) = (ephemeral.clone(), Arc::clone(supply), self.stop().clone());
             let owned = plan.rendered.owns.get(&host).cloned().unwrap_or_default();
             chains.spawn(async move {
                 let blobs = transfer::needed(&steps);
@@ -90,6 +92,7 @@ impl Run {
                     signals: &signals,
                     ephemeral: &ephemeral,
                     events: &events,
+                    stop: &stop,
                 };
                 if idle {
                     return chain.tell(chain.run(steps).await);
@@ -120,16 +123,12 @@ impl Run {
     }
 
     /// Tells how the chains ended, on `count` hosts and in the cluster.
-    pub(super) fn ended(
-        &self,
-        (changed, mut problems): (u64, Vec<Problem>),
-        cluster: ClusterEnded,
-        count: usize,
-    ) -> Result<u64, Ended> {
-        problems.extend(cluster.problem);
-        let all_changes = changed + cluster.changed;
+    pub(super) fn ended(&self, hosts: &AllEnded, cluster: &ClusterEnded, count: usize) -> Result<u64, Ended> {
+        let all_changes = hosts.changed + cluster.changed;
         self.note(&self.summary(all_changes, count));
-        match problems.iter().map(|problem| problem.exit).max() {
+        let exits = hosts.problems.iter().chain(&cluster.problem).map(|problem| problem.exit);
+        match exits.max() {
+            None if hosts.stopped || cluster.stopped => Err(Ended::Said(Exit::Failed)),
             None => Ok(all_changes),
             // Each was shown when it happened.
             Some(exit) => Err(Ended::Said(exit)),
@@ -164,19 +163,30 @@ impl Run {
     }
 }
 
-/// Waits for all chains; gives how many steps changed something, and what went wrong.
-pub(super) async fn ends_of(mut chains: JoinSet<chain::Ended>) -> (u64, Vec<Problem>) {
-    let (mut changed, mut problems) = (0, Vec::new());
+/// How the chains of all hosts ended.
+#[derive(Debug, Default)]
+pub(super) struct AllEnded {
+    /// Steps that changed something.
+    changed: u64,
+    /// Whether some were stopped before their end.
+    stopped: bool,
+    problems: Vec<Problem>,
+}
+
+/// Waits for all chains.
+pub(super) async fn ends_of(mut chains: JoinSet<chain::Ended>) -> AllEnded {
+    let mut all = AllEnded::default();
     while let Some(joined) = chains.join_next().await {
         match joined {
             Ok(ended) => {
-                changed += ended.changed;
-                problems.extend(ended.problem);
+                all.changed += ended.changed;
+                all.stopped |= ended.stopped.is_some();
+                all.problems.extend(ended.problem);
             }
-            Err(error) => problems.push(Problem::from_error(Exit::Failed, &error)),
+            Err(error) => all.problems.push(Problem::from_error(Exit::Failed, &error)),
         }
     }
-    (changed, problems)
+    all
 }
 
 /// A signal of a host that was not reached will not come; whoever waits for it must not wait for ever. `others` are given

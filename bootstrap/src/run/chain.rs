@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use garboard_playbooks::{Ephemeral, PlannedStep};
-use garboard_protocol::event::Body;
+use garboard_protocol::event::{Body, FailureKind};
 use garboard_protocol::{Change, Observation, QueuedStep, StepId};
 
+use super::interrupt::Stop;
 use super::signal::{Given, Signals};
 use crate::output::{Event, Events};
 use crate::problem::{Exit, Problem};
@@ -18,6 +19,7 @@ pub(super) struct Chain<'a> {
     pub(super) signals: &'a Signals,
     pub(super) ephemeral: &'a Ephemeral,
     pub(super) events: &'a Events,
+    pub(super) stop: &'a Stop,
 }
 
 /// How a chain ended.
@@ -25,19 +27,55 @@ pub(super) struct Chain<'a> {
 pub(super) struct Ended {
     /// Steps that changed something.
     pub(super) changed: u64,
+    /// Steps that ended well.
+    pub(super) done: u64,
     /// All its steps.
     pub(super) steps: u64,
-    /// Why it stopped early.
+    /// Why it failed.
     pub(super) problem: Option<Problem>,
+    /// Where it was stopped because somebody wanted it.
+    pub(super) stopped: Option<Stopped>,
+}
+
+/// Where a chain was stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stopped {
+    /// Steps that are still to be done.
+    pub(super) left: u64,
+    /// The first of them.
+    pub(super) next: String,
+}
+
+/// Why a chain goes no further.
+enum Halt {
+    Failed(Problem),
+    /// Somebody wants it.
+    Stopped,
+}
+
+impl From<Problem> for Halt {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
 }
 
 impl Chain<'_> {
     /// Works through `steps`, each with what its probe saw. Signals of a chain that stops early are lost.
     pub(super) async fn run(&self, steps: Vec<(PlannedStep, Observation)>) -> Ended {
         let mut ended = Ended { steps: steps.len() as u64, ..Ended::default() };
-        if let Err(problem) = self.work(&steps, &mut ended).await {
-            self.stop(&steps, &problem);
-            ended.problem = Some(problem);
+        match self.work(&steps, &mut ended).await {
+            Ok(()) => {}
+            Err(Halt::Failed(problem)) => {
+                self.give_up(&steps, &format!("{} stopped at {}", self.host, place(&problem)));
+                ended.problem = Some(problem);
+            }
+            Err(Halt::Stopped) => {
+                self.give_up(&steps, &format!("{} was stopped", self.host));
+                let mut to_do = steps.iter().filter(|(_, seen)| !seen.is_converged());
+                let next = to_do.nth(usize::try_from(ended.done).unwrap_or(usize::MAX));
+                ended.stopped = next
+                    .map(|(next, _)| Stopped { left: 1 + to_do.count() as u64, next: next.id.to_string() });
+            }
         }
         ended
     }
@@ -46,6 +84,13 @@ impl Chain<'_> {
     pub(super) fn tell(&self, ended: Ended) -> Ended {
         if let Some(problem) = &ended.problem {
             self.events.send(&Event::Failed { problem: problem.clone() });
+        } else if let Some(Stopped { left, next }) = ended.stopped.clone() {
+            self.events.send(&Event::HostStopped {
+                host: self.host.to_owned(),
+                done: ended.done,
+                left,
+                next,
+            });
         }
         self.events.send(&Event::HostFinished {
             host: self.host.to_owned(),
@@ -56,7 +101,7 @@ impl Chain<'_> {
         ended
     }
 
-    async fn work(&self, steps: &[(PlannedStep, Observation)], ended: &mut Ended) -> Result<(), Problem> {
+    async fn work(&self, steps: &[(PlannedStep, Observation)], ended: &mut Ended) -> Result<(), Halt> {
         let mut rest = steps;
         while let Some(((first, observation), behind)) = rest.split_first() {
             // Found done: it gives its signal at once and waits for nobody.
@@ -75,7 +120,12 @@ impl Chain<'_> {
                     signals: missing,
                 });
             }
-            let given = self.signals.wait(&first.waits).await.map_err(|lost| {
+            let given = tokio::select! {
+                biased;
+                () = self.stop.wanted() => return Err(Halt::Stopped),
+                given = self.signals.wait(&first.waits) => given,
+            };
+            let given = given.map_err(|lost| {
                 Problem::new(Exit::Failed, lost.to_string()).host(self.host).step(first.id.to_string())
             })?;
             let ready = rest
@@ -96,14 +146,19 @@ impl Chain<'_> {
         segment: &[(PlannedStep, Observation)],
         given: &Given,
         ended: &mut Ended,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Halt> {
         let mut queue = Vec::with_capacity(segment.len());
         for (planned, _) in segment {
             queue.push(QueuedStep { id: planned.id.clone(), step: self.complete(planned, given)? });
         }
         // The step in flight, or the one that comes next: where a lost connection stops the chain.
         let mut at = segment.first().map(|(planned, _)| planned.id.clone());
-        let mut events = self.session.queue(queue).await.map_err(|error| self.broken(&error, at.as_ref()))?;
+        let mut events = self.session.queue(queue).map_err(|error| self.broken(&error, at.as_ref()))?;
+        if self.stop.is_wanted() {
+            // The wish may have overtaken the steps: they are dropped once more.
+            let session = self.session.clone();
+            tokio::spawn(async move { session.cancel().await });
+        }
         while let Some(body) = events.next().await {
             match body.map_err(|error| self.broken(&error, at.as_ref()))? {
                 Body::Started { id, doing } => {
@@ -129,13 +184,16 @@ impl Chain<'_> {
                     at = place.and_then(|place| planned(place + 1)).map(|step| step.id.clone());
                 }
                 Body::Done => return Ok(()),
+                Body::Failed(failure) if failure.kind == FailureKind::Cancelled && self.stop.is_wanted() => {
+                    return Err(Halt::Stopped);
+                }
                 Body::Failed(failure) => {
-                    return Err(SessionError::AgentFailed(failure).problem(self.host));
+                    return Err(Halt::Failed(SessionError::AgentFailed(failure).problem(self.host)));
                 }
                 _ => {}
             }
         }
-        Err(Problem::new(Exit::Failed, "the agent's answer ended early").host(self.host))
+        Err(Problem::new(Exit::Failed, "the agent's answer ended early").host(self.host).into())
     }
 
     fn complete(&self, planned: &PlannedStep, given: &Given) -> Result<garboard_protocol::Step, Problem> {
@@ -146,6 +204,7 @@ impl Chain<'_> {
     }
 
     fn finished(&self, id: &StepId, changes: Vec<Change>, milliseconds: u64, ended: &mut Ended) {
+        ended.done += 1;
         ended.changed += u64::from(!changes.is_empty());
         self.events.send(&Event::StepFinished {
             host: self.host.to_owned(),
@@ -165,13 +224,13 @@ impl Chain<'_> {
 
     /// A chain that cannot even begin.
     pub(super) fn lost(&self, steps: &[(PlannedStep, Observation)], problem: Problem) -> Ended {
-        self.stop(steps, &problem);
-        Ended { steps: steps.len() as u64, changed: 0, problem: Some(problem) }
+        self.give_up(steps, &format!("{} stopped at {}", self.host, place(&problem)));
+        Ended { steps: steps.len() as u64, problem: Some(problem), ..Ended::default() }
     }
 
-    fn stop(&self, steps: &[(PlannedStep, Observation)], problem: &Problem) {
+    fn give_up(&self, steps: &[(PlannedStep, Observation)], because: &str) {
         let gives: BTreeSet<String> = steps.iter().filter_map(|(step, _)| step.gives.clone()).collect();
-        self.signals.lose(&gives, &format!("{} stopped at {}", self.host, place(problem)));
+        self.signals.lose(&gives, because);
         self.signals.fail(self.host);
     }
 }

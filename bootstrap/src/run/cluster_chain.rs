@@ -45,6 +45,22 @@ pub(super) struct ClusterChain<'a> {
 pub(super) struct ClusterEnded {
     pub(super) changed: u64,
     pub(super) problem: Option<Problem>,
+    /// Somebody wanted it to stop before its end.
+    pub(super) stopped: bool,
+    done: usize,
+}
+
+/// Why it goes no further.
+enum Halt {
+    Failed(Problem),
+    /// Somebody wants it.
+    Stopped,
+}
+
+impl From<Problem> for Halt {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
 }
 
 impl ClusterChain<'_> {
@@ -54,10 +70,18 @@ impl ClusterChain<'_> {
         let mut gives: BTreeSet<String> =
             plan.rendered.cluster.iter().filter_map(|step| step.gives.clone()).collect();
         gives.insert(CLUSTER_SIGNAL.to_owned());
-        if let Err(problem) = self.work(plan, &mut ended).await {
-            self.signals.lose(&gives, &problem.message);
-            self.run.events().send(&Event::Failed { problem: problem.clone() });
-            ended.problem = Some(problem);
+        match self.work(plan, &mut ended).await {
+            Ok(()) => {}
+            Err(Halt::Failed(problem)) => {
+                self.signals.lose(&gives, &problem.message);
+                self.run.events().send(&Event::Failed { problem: problem.clone() });
+                ended.problem = Some(problem);
+            }
+            Err(Halt::Stopped) => {
+                self.signals.lose(&gives, "the run was stopped");
+                ended.stopped = true;
+                self.tell_stopped(plan, ended.done);
+            }
         }
         self.run.events().send(&Event::HostFinished {
             host: CLUSTER.to_owned(),
@@ -68,14 +92,13 @@ impl ClusterChain<'_> {
         ended
     }
 
-    async fn work(&self, plan: &Plan, ended: &mut ClusterEnded) -> Result<(), Problem> {
+    async fn work(&self, plan: &Plan, ended: &mut ClusterEnded) -> Result<(), Halt> {
         if let Some(first) = plan.rendered.cluster.first() {
             self.waiting(first.id.to_string(), &[API.to_owned()]);
         }
         let given = self
-            .signals
-            .wait(&[API.to_owned()])
-            .await
+            .unless_stopped(self.signals.wait(&[API.to_owned()]))
+            .await?
             .map_err(|lost| Problem::new(Exit::Failed, lost.to_string()).host(CLUSTER))?;
         let ca_hash = given.signals().get(API).and_then(|outputs| outputs.get("ca_hash")).cloned();
         let cluster = match &plan.cluster {
@@ -86,24 +109,70 @@ impl ClusterChain<'_> {
         for step in &plan.rendered.cluster {
             let placed = |problem: Problem| problem.host(CLUSTER).step(step.id.to_string());
             self.waiting(step.id.to_string(), &step.waits);
-            self.signals
-                .wait(&step.waits)
-                .await
+            self.unless_stopped(self.signals.wait(&step.waits))
+                .await?
                 .map_err(|lost| placed(Problem::new(Exit::Failed, lost.to_string())))?;
-            if !matches!(step.step, ClusterStep::Wait { .. }) {
-                self.step(&cluster, step, ended).await.map_err(placed)?;
+            match step.step {
+                ClusterStep::Wait { .. } => {}
+                // Waiting is no work that has to be finished.
+                ClusterStep::WaitNodes { .. } => {
+                    self.unless_stopped(self.step(&cluster, step, ended)).await?.map_err(placed)?;
+                }
+                _ => self.step(&cluster, step, ended).await.map_err(placed)?,
             }
+            ended.done += 1;
             if let Some(signal) = &step.gives {
                 self.signals.give(signal, Outputs::new());
             }
         }
-        cluster.coredns_ready(COREDNS).await.map_err(|error| failed(&error).host(CLUSTER))?;
+        let coredns =
+            self.outlasting(|| async { cluster.coredns_ready(COREDNS).await.map_err(|e| failed(&e)) });
+        self.unless_stopped(coredns).await?.map_err(|problem| problem.host(CLUSTER))?;
         if let (Some(token), false) = (&self.ephemeral.token, self.joining.is_empty() && self.initialised)
             && let Some((id, _)) = token.expose().split_once('.')
         {
-            cluster.delete_token(id).await.map_err(|error| failed(&error).host(CLUSTER))?;
+            let delete = || async { cluster.delete_token(id).await.map_err(|error| failed(&error)) };
+            self.outlasting(delete).await.map_err(|problem| problem.host(CLUSTER))?;
         }
         Ok(())
+    }
+
+    /// `work`, unless somebody wants the run to stop before it has ended.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            biased;
+            () = self.run.stop().wanted() => Err(Halt::Stopped),
+            done = work => Ok(done),
+        }
+    }
+
+    /// `work`, once more whenever it failed because the connection to the leader was lost: all of it may be done twice.
+    async fn outlasting<T, F>(&self, work: impl Fn() -> F) -> Result<T, Problem>
+    where
+        F: Future<Output = Result<T, Problem>>,
+    {
+        loop {
+            let moment = self.session.map(Session::moment);
+            let done = work().await;
+            let (Err(problem), Some(session), Some(moment)) = (&done, self.session, moment) else {
+                return done;
+            };
+            match session.outlasted(&moment).await {
+                Ok(true) => tracing::debug!(?problem, "once more, over the new connection"),
+                Ok(false) => return done,
+                Err(lost) => return Err(lost.problem(self.leader)),
+            }
+        }
+    }
+
+    fn tell_stopped(&self, plan: &Plan, done: usize) {
+        let left = plan.rendered.cluster.get(done..).unwrap_or_default();
+        self.run.events().send(&Event::HostStopped {
+            host: CLUSTER.to_owned(),
+            done: done as u64,
+            left: left.len() as u64,
+            next: left.first().map_or_else(|| "coredns".to_owned(), |step| step.id.to_string()),
+        });
     }
 
     fn waiting(&self, step: String, names: &[String]) {
@@ -115,7 +184,8 @@ impl ClusterChain<'_> {
 
     /// Learns who the cluster is, remembers it, and tells the hosts.
     async fn identify(&self, cluster: &Cluster, ca_hash: Option<String>) -> Result<(), Problem> {
-        let uid = cluster.uid().await.map_err(|error| failed(&error).host(CLUSTER))?;
+        let ask = || async { cluster.uid().await.map_err(|error| failed(&error)) };
+        let uid = self.outlasting(ask).await.map_err(|problem| problem.host(CLUSTER))?;
         let Some(ca_hash) = ca_hash else {
             return Err(Problem::new(Exit::Failed, "the init step gave no `ca_hash`").host(self.leader));
         };
@@ -140,7 +210,7 @@ impl ClusterChain<'_> {
             step: id.clone(),
             doing: doing(&step.step),
         });
-        let changes = self.perform(cluster, step).await?;
+        let changes = self.outlasting(|| self.perform(cluster, step)).await?;
         ended.changed += u64::from(!changes.is_empty());
         self.run.events().send(&Event::StepFinished {
             host: CLUSTER.to_owned(),

@@ -22,10 +22,7 @@ impl Run {
     }
 
     pub(crate) async fn part_all(&self) {
-        let sessions = match self.sessions.lock() {
-            Ok(mut sessions) => std::mem::take(&mut *sessions),
-            Err(_) => return,
-        };
+        let sessions = self.forget_sessions();
         let ends = sessions.iter().map(Session::end);
         for ended in join_all(ends).await {
             if let Err(error) = ended
@@ -34,6 +31,11 @@ impl Run {
                 tracing::debug!("an agent did not say goodbye: {error}");
             }
         }
+    }
+
+    /// Lets go of the sessions; the agents stay if nobody tells them otherwise.
+    pub(super) fn forget_sessions(&self) -> Vec<Session> {
+        self.handle.sessions.lock().map(|mut sessions| std::mem::take(&mut *sessions)).unwrap_or_default()
     }
 
     /// The cluster this laptop made, if it made one.

@@ -30,13 +30,14 @@ pub use mesh::Ways;
 pub use planning::{Plan, Writing};
 pub use reach::Reached;
 
-use crate::invocation::Global;
+use crate::invocation::{Global, Patience};
 use crate::output::{Event, Events, Format, Listener, human::Human, json::Json, report::Report};
 use crate::person::Person;
 use crate::problem::{Ended, Exit, Problem};
 use crate::secrets::Secrets;
 use crate::session::Session;
 use crate::state::ClusterState;
+use interrupt::Stop;
 
 /// One invocation's context.
 pub struct Run {
@@ -47,7 +48,6 @@ pub struct Run {
     state: ClusterState,
     handle: Handle,
     report: Arc<Report>,
-    sessions: Arc<Mutex<Vec<Session>>>,
 }
 
 /// The parts of a run that its tasks carry along.
@@ -59,6 +59,10 @@ pub(crate) struct Handle {
     /// Whoever can be asked, if there is somebody.
     person: Option<Arc<Person>>,
     pub(crate) secrets: Arc<Secrets>,
+    pub(crate) patience: Patience,
+    stop: Stop,
+    /// All that are open: each is ended in the end, or by Ctrl-C.
+    sessions: Arc<Mutex<Vec<Session>>>,
     begun: Instant,
 }
 
@@ -68,9 +72,20 @@ impl Handle {
         id: String,
         events: Events,
         person: Option<Arc<Person>>,
-        secrets: Arc<Secrets>,
+        patience: Patience,
     ) -> Self {
-        Self { id, owner: owner(), events, person, secrets, begun: Instant::now() }
+        let secrets = Arc::new(Secrets::with_person(person.clone()));
+        Self {
+            id,
+            owner: owner(),
+            events,
+            person,
+            secrets,
+            patience,
+            stop: Stop::default(),
+            sessions: Arc::default(),
+            begun: Instant::now(),
+        }
     }
 
     pub(crate) fn elapsed_milliseconds(&self) -> u64 {
@@ -104,7 +119,17 @@ impl Run {
         let events = Events::new(listeners);
         let person = Person::at_own_terminal(events.clone()).map(Arc::new);
         let secrets = Arc::new(Secrets::with_person(person.clone()));
-        let handle = Handle { id, owner: owner(), events, person, secrets, begun };
+        let handle = Handle {
+            id,
+            owner: owner(),
+            events,
+            person,
+            secrets,
+            patience: global.patience,
+            stop: Stop::default(),
+            sessions: Arc::default(),
+            begun,
+        };
         let run = Self {
             inventory,
             inventory_path: global.inventory.clone(),
@@ -113,7 +138,6 @@ impl Run {
             state,
             handle,
             report,
-            sessions: Arc::default(),
         };
         run.events().send(&Event::RunStarted {
             run: run.handle.id.clone(),
@@ -216,14 +240,17 @@ impl Run {
         self.inventory_path.parent().unwrap_or(Path::new("")).join(crate::lock::FILE_NAME)
     }
 
-    pub(crate) fn remember_sessions(&self, sessions: Vec<Session>) {
-        if let Ok(mut known) = self.sessions.lock() {
-            known.extend(sessions);
-        }
+    fn stop(&self) -> &Stop {
+        &self.handle.stop
     }
+}
 
-    pub(crate) fn shared_sessions(&self) -> Arc<Mutex<Vec<Session>>> {
-        Arc::clone(&self.sessions)
+impl Handle {
+    /// It is ended with the run, however that ends.
+    pub(super) fn remember_session(&self, session: Session) {
+        if let Ok(mut known) = self.sessions.lock() {
+            known.push(session);
+        }
     }
 }
 

@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use garboard_inventory::Host;
 use garboard_protocol::Facts;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 
 use super::Run;
+use super::interrupt::Phase;
 use crate::check;
-use crate::deploy::{Login, SudoPassword};
+use crate::deploy::{Deployed, Login, SudoPassword};
 use crate::output::Event;
 use crate::problem::{Ended, Exit, Problem, Problems};
-use crate::session::{Introduction, Session};
-use crate::ssh::{Target, Transport, Transports};
+use crate::session::{Introduction, Reconnect, Return, Session, SessionError};
+use crate::ssh::{Connection, Target, Transports};
+
+/// A login and the start of an agent take no longer, unless nobody is there.
+const NEARLY_THERE: Duration = Duration::from_secs(3);
 
 /// Every host that answered, and why the others did not.
 pub struct Reached {
@@ -65,13 +71,11 @@ impl Run {
         let mut tasks = JoinSet::new();
         for host in hosts {
             let (run, transports, host) = (self.handle(), Arc::clone(&transports), host.clone());
-            tasks.spawn(async move {
-                let reached = run.reach_host(transports.of(&host), &host).await;
-                (host.name, reached)
-            });
+            tasks.spawn(async move { (host.name.clone(), run.reach_host(&transports, &host).await) });
         }
+        let _orderly = self.stop().orderly(Phase::Connecting);
         let mut reached = Reached { hosts: BTreeMap::new(), problems: Vec::new(), unreached: Vec::new() };
-        while let Some(joined) = tasks.join_next().await {
+        while let Some(joined) = self.next_reached(&mut tasks).await? {
             let (name, host) = joined.map_err(|error| Problem::from_error(Exit::Failed, &error))?;
             match host {
                 Ok(host) => {
@@ -88,7 +92,6 @@ impl Run {
             .filter(|host| !reached.hosts.contains_key(&host.name))
             .map(|host| host.name.clone())
             .collect();
-        self.remember_sessions(reached.hosts.values().map(|host| host.session.clone()).collect());
         let refused: Vec<Problem> =
             reached.problems.iter().filter(|problem| problem.exit > Exit::Failed).cloned().collect();
         if !refused.is_empty() {
@@ -106,6 +109,24 @@ impl Run {
 }
 
 impl Run {
+    /// The next host that answered, or did not. Who wants to stop waits only for connections that are nearly there: an
+    /// agent that was started and never told to leave would hold its host.
+    async fn next_reached<T: 'static>(
+        &self,
+        tasks: &mut JoinSet<T>,
+    ) -> Result<Option<Result<T, JoinError>>, Ended> {
+        tokio::select! {
+            biased;
+            () = self.stop().wanted() => {}
+            joined = tasks.join_next() => return Ok(joined),
+        }
+        let _ = timeout(NEARLY_THERE, async { while tasks.join_next().await.is_some() {} }).await;
+        tasks.shutdown().await;
+        Err(Ended::Said(Exit::Failed))
+    }
+}
+
+impl Run {
     fn transports(&self) -> Result<Transports, Problem> {
         let (person, secrets) = (self.handle.person.as_ref(), &self.handle.secrets);
         Transports::of_this_machine(self.known_hosts_path(), person, secrets)
@@ -117,40 +138,78 @@ impl super::Handle {
     /// Connects to one host and takes its facts; its agent waits for more to do.
     pub(crate) async fn reach_host(
         &self,
-        transport: &dyn Transport,
+        transports: &Arc<Transports>,
         host: &Host,
     ) -> Result<ReachedHost, Problem> {
-        self.events.send(&Event::HostConnecting { host: host.name.clone(), address: host.address.clone() });
-        let connection =
-            transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;
+        Way { run: self.clone(), transports: Arc::clone(transports), host: host.clone() }.reach().await
+    }
+}
+
+/// The way to one host.
+struct Way {
+    run: super::Handle,
+    transports: Arc<Transports>,
+    host: Host,
+}
+
+impl Way {
+    async fn reach(self) -> Result<ReachedHost, Problem> {
+        let (run, host) = (self.run.clone(), self.host.clone());
+        let failed = |error: SessionError| error.problem(&host.name);
+        run.events.send(&Event::HostConnecting { host: host.name.clone(), address: host.address.clone() });
+        let (connection, deployed) = self.connect().await?;
         let host_key = connection.host_key().map(str::to_owned);
-        let agents = crate::agent::embedded();
-        let login = Login {
-            agents: &agents,
-            folder: crate::deploy::FOLDER,
-            run: &self.id,
-            owner: &self.owner,
-            sudo: SudoPassword { secrets: &self.secrets, reference: host.ssh.sudo_password.as_ref() },
-        };
-        let deployed = crate::deploy::deploy(connection.as_ref(), &login, &|_, _| {})
-            .await
-            .map_err(|error| error.problem(&host.name))?;
         let agent_sent = deployed.pushed > 0;
-        let introduction = Introduction { run: self.id.clone(), owner: self.owner.clone(), seen: None };
-        let session = Session::open(connection.into(), deployed, introduction)
-            .await
-            .map_err(|error| error.problem(&host.name))?;
-        self.events.send(&Event::HostConnected {
+        let introduction =
+            Introduction { run: run.id.clone(), owner: run.owner.clone(), linger: run.patience.linger };
+        let back = Return { reconnect: Arc::new(self), patience: run.patience.reconnect };
+        let session = Session::open(connection, deployed, introduction, Some(back)).await.map_err(failed)?;
+        run.remember_session(session.clone());
+        run.events.send(&Event::HostConnected {
             host: host.name.clone(),
             agent_sent,
-            milliseconds: self.elapsed_milliseconds(),
+            milliseconds: run.elapsed_milliseconds(),
         });
-        let facts =
-            session.facts(check::query(host.role)).await.map_err(|error| error.problem(&host.name))?;
+        let facts = session.facts(check::query(host.role)).await.map_err(failed)?;
         // The answer was under way for a moment only: what is left is the difference of the clocks.
         let clock_ahead_milliseconds =
             facts.clock_milliseconds.cast_signed() - now_milliseconds().cast_signed();
         Ok(ReachedHost { session, facts, clock_ahead_milliseconds, host_key })
+    }
+}
+
+#[async_trait]
+impl Reconnect for Way {
+    async fn connect(&self) -> Result<(Arc<dyn Connection>, Deployed), Problem> {
+        let (run, host) = (&self.run, &self.host);
+        let transport = self.transports.of(host);
+        let connection =
+            transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;
+        let agents = crate::agent::embedded();
+        let login = Login {
+            agents: &agents,
+            folder: crate::deploy::FOLDER,
+            run: &run.id,
+            owner: &run.owner,
+            sudo: SudoPassword { secrets: &run.secrets, reference: host.ssh.sudo_password.as_ref() },
+        };
+        let deployed = crate::deploy::deploy(connection.as_ref(), &login, &|_, _| {})
+            .await
+            .map_err(|error| error.problem(&host.name))?;
+        Ok((connection.into(), deployed))
+    }
+
+    fn lost(&self, why: &SessionError, patience: Duration) {
+        self.run.events.send(&Event::HostLost {
+            host: self.host.name.clone(),
+            cause: why.to_string(),
+            seconds: patience.as_secs(),
+        });
+    }
+
+    fn back(&self, away: Duration) {
+        let milliseconds = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
+        self.run.events.send(&Event::HostBack { host: self.host.name.clone(), milliseconds });
     }
 }
 

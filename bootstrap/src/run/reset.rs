@@ -4,6 +4,7 @@ use futures::future::join_all;
 use garboard_protocol::event::Body;
 use garboard_protocol::reset::{Keepsake, Leftover, ResetOptions, ResetReport};
 
+use super::interrupt::Phase;
 use super::reach::ReachedHost;
 use super::{Reached, Run};
 use crate::output::{Event, text};
@@ -13,6 +14,7 @@ impl Run {
     /// Gives every reached host back. What it hands over for `--verify` is kept on the laptop. Gives the number of things
     /// restored or removed.
     pub async fn reset(&self, reached: &Reached, options: ResetOptions) -> Result<u64, Ended> {
+        let _orderly = self.stop().orderly(Phase::Reset);
         let hosts = reached.hosts.iter().filter(|(name, _)| self.may_change(name));
         let resets = hosts.map(|(name, host)| self.reset_host(name, host, options.clone()));
         let mut restored = 0;

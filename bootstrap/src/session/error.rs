@@ -30,6 +30,22 @@ pub enum SessionError {
         /// The end of what it wrote to standard error.
         stderr: String,
     },
+    /// The stream ended, and the host was not had back.
+    #[error("{first}; {outcome}")]
+    Lost {
+        /// How it ended.
+        first: Box<SessionError>,
+        /// What became of trying again.
+        outcome: String,
+    },
+    /// The stream ended, and the agent with it.
+    #[error(
+        "{first}; the agent that worked there is gone: the host was started anew, or the agent was ended"
+    )]
+    Anew {
+        /// How it ended.
+        first: Box<SessionError>,
+    },
     /// What arrives is no conversation of ours.
     #[error("the agent's answer makes no sense: {cause}")]
     Protocol {
@@ -87,11 +103,15 @@ impl SessionError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Held { failure } | Self::AgentFailed(failure) => return failure.help.clone(),
-            Self::Silent => {
+            Self::Silent | Self::Lost { .. } => {
                 "see the network and the host's power; what runs there goes on, and a re-run takes it over".to_owned()
             }
             Self::Closed { .. } => {
                 "what runs there goes on, and a re-run takes it over; `journalctl -u 'garboard-*'` on the host shows what the agent said"
+                    .to_owned()
+            }
+            Self::Anew { .. } => {
+                "run again: it goes on from what is there; the host's own journal says why it or the agent ended"
                     .to_owned()
             }
             Self::Protocol { .. } | Self::WrongAgent { .. } => {
@@ -103,6 +123,11 @@ impl SessionError {
             Self::BlobUnreadable { .. } => "run again: what is missing in the cache is fetched anew".to_owned(),
             Self::Pipe { source, .. } => return source.help(),
         })
+    }
+
+    /// Whether only the connection is lost: the agent goes on, and may be reached again.
+    pub fn is_loss(&self) -> bool {
+        matches!(self, Self::Silent | Self::Closed { .. })
     }
 
     /// The whole story, for `host` of the inventory.

@@ -1,10 +1,13 @@
 //! A conversation with the agent of one host.
 //!
-//! One stream carries all requests, which may overlap; each is answered through its own channel. A lost stream ends
-//! every request with the same [`SessionError`]; the agent goes on, and a later session of the same run takes it over.
+//! One stream carries all requests, which may overlap; each is answered through its own channel. When the stream is lost the
+//! agent goes on, and so does the session: it connects again, is told what it missed, and asks once more for what was not
+//! answered. Where that cannot be, every request ends with the same [`SessionError`], and a later session of the same run
+//! takes over.
 
 mod blob;
 mod error;
+mod link;
 mod pipe;
 mod waiting;
 mod wire;
@@ -13,10 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use garboard_protocol::codec::Chunk;
 use garboard_protocol::event::{AdminCredentials, Body, Event, Welcome};
 use garboard_protocol::mesh::{Answer, Heard, Listen, Listener, Probe};
-use garboard_protocol::request::{Body as Ask, FactsQuery, Hello, Request};
+use garboard_protocol::request::{Body as Ask, FactsQuery, Request};
 use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
 use garboard_protocol::step::Blob;
 use garboard_protocol::{Facts, Frame, Observation, Owned, QueuedStep, StepId};
@@ -24,18 +26,14 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use error::SessionError;
+pub use link::{Reconnect, Return};
 pub use pipe::Pipe;
 
-use crate::deploy::{Deployed, Program};
+use crate::deploy::Deployed;
 use crate::ssh::Connection;
+use link::{Link, Speaker};
 use waiting::{Waiting, success};
 
-/// For the first answer: the host starts a unit, and may be a slow one under load.
-const OPENING: Duration = Duration::from_secs(45);
-/// Requests that wait to be written.
-const WAITING_MESSAGES: usize = 64;
-/// Chunks that wait to be written, of all blobs together: what bounds the memory.
-const WAITING_CHUNKS: usize = 3;
 /// Pipes at a time; sshd opens ten channels a connection unless it is told otherwise.
 const MOST_PIPES: usize = 4;
 
@@ -46,24 +44,22 @@ pub struct Session {
 }
 
 struct Inner {
-    connection: Arc<dyn Connection>,
-    program: Program,
+    login: String,
     welcome: Welcome,
-    messages: mpsc::Sender<Frame>,
-    chunks: mpsc::Sender<Chunk>,
     waiting: Arc<Waiting>,
     ids: AtomicU64,
     pipes: Arc<Semaphore>,
     replayed: Mutex<Option<mpsc::UnboundedReceiver<Event>>>,
-    _tasks: DropGuard,
+    /// Sent over connections that are lost by now.
+    sent_before: Arc<AtomicU64>,
+    /// It is about to end: a link that is lost from now on stays lost.
+    leaving: CancellationToken,
+    _keeper: DropGuard,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Session")
-            .field("login", &self.inner.connection.login())
-            .finish_non_exhaustive()
+        formatter.debug_struct("Session").field("login", &self.inner.login).finish_non_exhaustive()
     }
 }
 
@@ -87,49 +83,47 @@ pub struct Introduction {
     pub run: String,
     /// Who: `user@laptop`.
     pub owner: String,
-    /// Number of the last event that an earlier session of this run has seen; later ones are replayed.
-    pub seen: Option<u64>,
+    /// How long the agent stays, once it has nothing left to do, when this machine is gone.
+    pub linger: Duration,
 }
 
 impl Session {
-    /// Introduces itself to a deployed agent. `deployed` came over `connection`.
+    /// Introduces itself to a deployed agent. `deployed` came over `connection`. With `back`, a lost connection is followed
+    /// by another one.
     pub async fn open(
         connection: Arc<dyn Connection>,
         deployed: Deployed,
         introduction: Introduction,
+        back: Option<Return>,
     ) -> Result<Self, SessionError> {
-        let program = deployed.program().clone();
-        let (sink, frames, heard, ending) = wire::frame(deployed.stream);
-        let (messages, to_write) = mpsc::channel(WAITING_MESSAGES);
-        let (chunks, chunks_to_write) = mpsc::channel(WAITING_CHUNKS);
         let (replay, replayed) = mpsc::unbounded_channel();
         let waiting = Arc::new(Waiting::new(replay));
-        let over = CancellationToken::new();
-        let write = wire::write(sink, to_write, chunks_to_write, waiting.clone(), ending.clone());
-        let read = wire::read(frames, heard, waiting.clone(), ending, OPENING);
-        tokio::spawn(until(over.clone(), write));
-        tokio::spawn(until(over.clone(), read));
-        let agent = deployed.agent;
-        let mut session = Inner {
-            connection,
-            program,
-            welcome: Welcome { agent, running: None },
-            messages,
-            chunks,
-            waiting,
-            ids: AtomicU64::new(first_id()),
+        let first = first_id();
+        let speaker = Speaker { waiting: Arc::clone(&waiting), introduction, id: first };
+        let linked = speaker.greet(connection, deployed, None).await?;
+        let (over, leaving) = (CancellationToken::new(), CancellationToken::new());
+        let sent_before = Arc::new(AtomicU64::new(0));
+        let inner = Inner {
+            login: linked.link.connection.login().to_owned(),
+            welcome: linked.welcome.clone(),
+            waiting: Arc::clone(&waiting),
+            ids: AtomicU64::new(first + 1),
             pipes: Arc::new(Semaphore::new(MOST_PIPES)),
             replayed: Mutex::new(Some(replayed)),
-            _tasks: over.drop_guard(),
+            sent_before: Arc::clone(&sent_before),
+            leaving: leaving.clone(),
+            _keeper: over.clone().drop_guard(),
         };
-        let Introduction { run, owner, seen } = introduction;
-        let answer = session.ask(Ask::Hello(Hello { run, owner, agent, seen })).await?;
-        let Body::Welcome(welcome) = answer else { return Err(unexpected(&answer)) };
-        if welcome.agent != agent {
-            return Err(SessionError::WrongAgent { expected: agent, found: welcome.agent });
-        }
-        session.welcome = welcome;
-        Ok(Self { inner: Arc::new(session) })
+        let counted = move |link: &Link| {
+            sent_before.fetch_add(link.connection.bytes_sent(), Ordering::Relaxed);
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                () = over.cancelled() => {}
+                () = speaker.keep(linked, back, leaving, counted) => {}
+            }
+        });
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// How the agent introduced itself.
@@ -162,8 +156,8 @@ impl Session {
     }
 
     /// Appends steps to the queue.
-    pub async fn queue(&self, steps: Vec<QueuedStep>) -> Result<Progress, SessionError> {
-        Ok(Progress { events: self.inner.send(Ask::Queue { steps }).await? })
+    pub fn queue(&self, steps: Vec<QueuedStep>) -> Result<Progress, SessionError> {
+        Ok(Progress { events: self.inner.send(Ask::Queue { steps })? })
     }
 
     /// Announces blobs; how many bytes of each are there already (all of them: nothing to send).
@@ -227,13 +221,16 @@ impl Session {
         }
     }
 
-    /// Lets the running step finish and drops the queue, whose [`Progress`] then ends.
+    /// Lets the running step finish and drops the queue, whose [`Progress`] then ends. Nobody waits any more for a host that
+    /// is lost: it finishes what it has.
     pub async fn cancel(&self) -> Result<(), SessionError> {
+        self.inner.leaving.cancel();
         self.inner.ask(Ask::Cancel).await.map(drop)
     }
 
     /// The orderly end: the agent leaves.
     pub async fn end(&self) -> Result<(), SessionError> {
+        self.inner.leaving.cancel();
         self.inner.ask(Ask::End).await.map(drop)
     }
 
@@ -247,13 +244,22 @@ impl Session {
         self.inner.replayed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Bytes sent to the host over the whole connection, encryption included.
+    /// Bytes sent to the host over all its connections, encryption included.
     pub fn bytes_sent(&self) -> u64 {
-        self.inner.connection.bytes_sent()
+        let now = self.inner.waiting.link_now().map_or(0, |link| link.connection.bytes_sent());
+        self.inner.sent_before.load(Ordering::Relaxed) + now
     }
 
-    fn connection(&self) -> &dyn Connection {
-        self.inner.connection.as_ref()
+    /// The link of this moment; what fails with it may be tried again once there is another one.
+    pub fn moment(&self) -> Moment {
+        Moment(self.inner.waiting.link_now())
+    }
+
+    /// Waits until there is a link again if the one of `moment` is lost. `false`: it is not, so that what failed did not
+    /// fail because of it.
+    pub async fn outlasted(&self, moment: &Moment) -> Result<bool, SessionError> {
+        let now = self.inner.waiting.link().await?;
+        Ok(!moment.0.as_ref().is_some_and(|then| Arc::ptr_eq(then, &now)))
     }
 
     fn waiting(&self) -> &Waiting {
@@ -263,33 +269,24 @@ impl Session {
     fn pipes(&self) -> &Arc<Semaphore> {
         &self.inner.pipes
     }
+}
 
-    fn program(&self) -> &Program {
-        &self.inner.program
-    }
+/// A moment in a session's life; see [`Session::moment`].
+pub struct Moment(Option<Arc<Link>>);
 
-    async fn send_chunk(&self, chunk: Chunk) -> Result<(), SessionError> {
-        // Without a reader the chunks have nowhere to go.
-        if self.inner.chunks.send(chunk).await.is_err() {
-            return Err(self.inner.waiting.end_of_all().await);
-        }
-        Ok(())
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // With the last link goes the connection, here and now: its end may take a program on this machine.
+        self.waiting.end(SessionError::Silent);
     }
 }
 
 impl Inner {
-    async fn send(
-        &self,
-        body: Ask,
-    ) -> Result<mpsc::UnboundedReceiver<Result<Body, SessionError>>, SessionError> {
+    fn send(&self, body: Ask) -> Result<mpsc::UnboundedReceiver<Result<Body, SessionError>>, SessionError> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let frame = Frame::message(&Request { id, body })
             .map_err(|error| SessionError::Protocol { cause: error.to_string() })?;
-        let events = self.waiting.request(id);
-        if self.messages.send(frame).await.is_err() {
-            return Err(self.waiting.end_of_all().await);
-        }
-        Ok(events)
+        Ok(self.waiting.request(id, frame))
     }
 
     async fn ask(&self, body: Ask) -> Result<Body, SessionError> {
@@ -303,7 +300,7 @@ impl Inner {
         body: Ask,
         on_event: &mut (dyn FnMut(Body) + Send),
     ) -> Result<Body, SessionError> {
-        let mut events = self.send(body).await?;
+        let mut events = self.send(body)?;
         while let Some(event) = events.recv().await {
             let event = event?;
             if event.is_terminal() {
@@ -312,15 +309,6 @@ impl Inner {
             on_event(event);
         }
         Err(self.waiting.end_of_all().await)
-    }
-}
-
-/// Runs a task until the session is over, which it is as soon as one of its tasks is: the other one must not wait for
-/// a dead peer.
-async fn until(over: CancellationToken, task: impl Future<Output = ()>) {
-    tokio::select! {
-        () = over.cancelled() => {}
-        () = task => over.cancel(),
     }
 }
 

@@ -24,10 +24,8 @@ impl Session {
     pub async fn pipe(&self, address: &str) -> Result<Pipe, SessionError> {
         let permits = self.pipes().clone();
         let permit = permits.acquire_owned().await.expect("nobody closes the semaphore");
-        if let Some(why) = self.waiting().ended() {
-            return Err(why);
-        }
-        let opened = self.program().start(self.connection(), &["pipe", address]).await;
+        let link = self.waiting().link().await?;
+        let opened = link.program.start(link.connection.as_ref(), &["pipe", address]).await;
         let stream = opened
             .map_err(|source| SessionError::Pipe { address: address.to_owned(), source: Arc::new(source) })?;
         Ok(Pipe { stream, _permit: permit })

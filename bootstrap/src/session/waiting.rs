@@ -1,61 +1,110 @@
-//! Who waits for what: requests for their events, blobs for their verdict.
+//! Who waits for what: requests for their events, blobs for their verdict; and the link they are sent over, if there is one.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use garboard_protocol::event::{Body, Event, Failure};
-use garboard_protocol::{Digest, event};
+use garboard_protocol::{Digest, Frame, event};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::SessionError;
+use super::link::Link;
 
 /// What the agent says about a blob that arrived whole.
 pub(super) type Verdict = Result<(), SessionError>;
 
-#[derive(Default)]
+type Events = mpsc::UnboundedSender<Result<Body, SessionError>>;
+
+/// A request that has not ended.
+struct Pending {
+    /// As sent, to be sent once more over a new link.
+    frame: Frame,
+    events: Events,
+}
+
+/// Whether there is a link to the agent.
+#[derive(Clone)]
+enum State {
+    /// This one.
+    Linked(Arc<Link>),
+    /// Not now; another one is on its way.
+    Apart,
+    /// No more, because of this.
+    Ended(SessionError),
+}
+
 struct Lists {
-    requests: HashMap<u64, mpsc::UnboundedSender<Result<Body, SessionError>>>,
+    /// In the order in which they were asked.
+    requests: BTreeMap<u64, Pending>,
     blobs: HashMap<Digest, Vec<oneshot::Sender<Verdict>>>,
     seen: Option<u64>,
 }
 
-/// The waiting lists of one conversation.
+/// The waiting lists of one conversation, over however many links.
 pub(super) struct Waiting {
     lists: Mutex<Lists>,
-    /// Why nothing more comes, once that is so. Only changed while the lists are locked.
-    ended: watch::Sender<Option<SessionError>>,
-    /// Events of requests that an earlier connection of this run had made.
+    /// Only changed while the lists are locked.
+    state: watch::Sender<State>,
+    /// Events of requests that an earlier session of this run had made.
     replayed: mpsc::UnboundedSender<Event>,
 }
 
 impl Waiting {
     pub(super) fn new(replayed: mpsc::UnboundedSender<Event>) -> Self {
-        Self { lists: Mutex::default(), ended: watch::Sender::new(None), replayed }
+        let lists = Lists { requests: BTreeMap::new(), blobs: HashMap::new(), seen: None };
+        Self { lists: Mutex::new(lists), state: watch::Sender::new(State::Apart), replayed }
     }
 
     fn lists(&self) -> MutexGuard<'_, Lists> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Registers a request before it is sent.
-    pub(super) fn request(&self, id: u64) -> mpsc::UnboundedReceiver<Result<Body, SessionError>> {
-        let (sender, receiver) = mpsc::unbounded_channel();
+    /// Registers a request and sends it, now or as soon as there is a link.
+    pub(super) fn request(
+        &self,
+        id: u64,
+        frame: Frame,
+    ) -> mpsc::UnboundedReceiver<Result<Body, SessionError>> {
+        let (events, receiver) = mpsc::unbounded_channel();
         let mut lists = self.lists();
-        match &*self.ended.borrow() {
+        match &*self.state.borrow() {
             // A receiver that has gone is no concern of ours.
-            Some(why) => drop(sender.send(Err(why.clone()))),
-            None => drop(lists.requests.insert(id, sender)),
+            State::Ended(why) => drop(events.send(Err(why.clone()))),
+            State::Linked(link) => {
+                link.send(frame.clone());
+                lists.requests.insert(id, Pending { frame, events });
+            }
+            State::Apart => drop(lists.requests.insert(id, Pending { frame, events })),
         }
         receiver
     }
 
-    /// Registers a blob before its last byte is sent.
-    pub(super) fn blob(&self, digest: Digest) -> oneshot::Receiver<Verdict> {
+    /// Registers the greeting of a link that is not there for others yet.
+    pub(super) fn greeting(
+        &self,
+        id: u64,
+        frame: Frame,
+    ) -> mpsc::UnboundedReceiver<Result<Body, SessionError>> {
+        let (events, receiver) = mpsc::unbounded_channel();
+        self.lists().requests.insert(id, Pending { frame, events });
+        receiver
+    }
+
+    /// Nobody answers the greeting any more.
+    pub(super) fn forget(&self, id: u64) {
+        self.lists().requests.remove(&id);
+    }
+
+    /// Registers a blob before its last byte is sent over `link`.
+    pub(super) fn blob(&self, digest: Digest, link: &Arc<Link>) -> oneshot::Receiver<Verdict> {
         let (sender, receiver) = oneshot::channel();
         let mut lists = self.lists();
-        match &*self.ended.borrow() {
-            Some(why) => drop(sender.send(Err(why.clone()))),
-            None => lists.blobs.entry(digest).or_default().push(sender),
+        match &*self.state.borrow() {
+            State::Linked(now) if Arc::ptr_eq(now, link) => {
+                lists.blobs.entry(digest).or_default().push(sender);
+            }
+            State::Ended(why) => drop(sender.send(Err(why.clone()))),
+            _ => drop(sender.send(Err(SessionError::Silent))),
         }
         receiver
     }
@@ -75,11 +124,11 @@ impl Waiting {
             Body::Failed(failure) if event.request == 0 => lists.storing_failed(&failure),
             body => {
                 let terminal = body.is_terminal();
-                let Some(waiting) = lists.requests.get(&event.request) else {
+                let Some(pending) = lists.requests.get(&event.request) else {
                     let _ = self.replayed.send(Event { body, ..event });
                     return;
                 };
-                let _ = waiting.send(Ok(body));
+                let _ = pending.events.send(Ok(body));
                 if terminal {
                     lists.requests.remove(&event.request);
                 }
@@ -92,31 +141,73 @@ impl Waiting {
         self.lists().seen
     }
 
+    /// There is a link: what was not answered is asked once more over it.
+    pub(super) fn linked(&self, link: Arc<Link>) {
+        let lists = self.lists();
+        for pending in lists.requests.values() {
+            link.send(pending.frame.clone());
+        }
+        self.state.send_replace(State::Linked(link));
+    }
+
+    /// The link is lost, another one is on its way: requests wait for it, blobs are told.
+    pub(super) fn parted(&self, why: &SessionError) -> Option<Arc<Link>> {
+        let mut lists = self.lists();
+        lists.blobs_lost(why);
+        match self.state.send_replace(State::Apart) {
+            State::Linked(link) => Some(link),
+            _ => None,
+        }
+    }
+
     /// Tells everybody who waits, now or later, that nothing more comes. The first reason counts.
     pub(super) fn end(&self, why: SessionError) {
         let mut lists = self.lists();
-        if self.ended.borrow().is_some() {
+        if matches!(&*self.state.borrow(), State::Ended(_)) {
             return;
         }
-        for (_, waiting) in lists.requests.drain() {
-            let _ = waiting.send(Err(why.clone()));
+        for pending in std::mem::take(&mut lists.requests).into_values() {
+            let _ = pending.events.send(Err(why.clone()));
         }
-        for waiting in std::mem::take(&mut lists.blobs).into_values().flatten() {
-            let _ = waiting.send(Err(why.clone()));
-        }
-        self.ended.send_replace(Some(why));
+        lists.blobs_lost(&why);
+        self.state.send_replace(State::Ended(why));
     }
 
-    /// Why nothing more comes, once that is so.
-    pub(super) fn ended(&self) -> Option<SessionError> {
-        self.ended.borrow().clone()
+    /// The link, as soon as there is one; else why there will be none.
+    pub(super) async fn link(&self) -> Result<Arc<Link>, SessionError> {
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Apart)).await;
+        match settled.as_deref() {
+            Ok(State::Linked(link)) => Ok(Arc::clone(link)),
+            Ok(State::Ended(why)) => Err(why.clone()),
+            _ => Err(SessionError::Silent),
+        }
+    }
+
+    /// Returns once `link` is no more.
+    pub(super) async fn gone(&self, link: &Arc<Link>) {
+        let mut state = self.state.subscribe();
+        let other = |state: &State| !matches!(state, State::Linked(now) if Arc::ptr_eq(now, link));
+        // A sender that is gone has no link either.
+        let _ = state.wait_for(other).await;
+    }
+
+    /// The link of this moment.
+    pub(super) fn link_now(&self) -> Option<Arc<Link>> {
+        match &*self.state.borrow() {
+            State::Linked(link) => Some(Arc::clone(link)),
+            _ => None,
+        }
     }
 
     /// Waits until nothing more comes.
     pub(super) async fn end_of_all(&self) -> SessionError {
-        let mut ended = self.ended.subscribe();
-        let why = ended.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
-        why.unwrap_or(SessionError::Silent)
+        let mut state = self.state.subscribe();
+        let ended = state.wait_for(|state| matches!(state, State::Ended(_))).await;
+        match ended.as_deref() {
+            Ok(State::Ended(why)) => why.clone(),
+            _ => SessionError::Silent,
+        }
     }
 }
 
@@ -128,8 +219,12 @@ impl Lists {
     }
 
     fn storing_failed(&mut self, failure: &Failure) {
+        self.blobs_lost(&SessionError::AgentFailed(failure.clone()));
+    }
+
+    fn blobs_lost(&mut self, why: &SessionError) {
         for waiting in std::mem::take(&mut self.blobs).into_values().flatten() {
-            let _ = waiting.send(Err(SessionError::AgentFailed(failure.clone())));
+            let _ = waiting.send(Err(why.clone()));
         }
     }
 }

@@ -78,52 +78,62 @@ impl AsyncWrite for Listening {
 
 type Wire = Framed<Listening, FrameCodec>;
 
-/// Both halves of the stream, framed, and the clock of its last byte.
-pub(super) fn frame(stream: Stream) -> (SplitSink<Wire, Frame>, SplitStream<Wire>, Heard, Ending) {
+/// A conversation over one stream, until the stream ends or goes silent; gives why. Every event is handed to who waits
+/// for it.
+pub(super) async fn converse(
+    stream: Stream,
+    messages: mpsc::UnboundedReceiver<Frame>,
+    chunks: mpsc::Receiver<Chunk>,
+    waiting: Arc<Waiting>,
+    opening: Duration,
+) -> SessionError {
     let ending = stream.ending();
     let heard = Heard(Arc::new(Mutex::new(Instant::now())));
     let (sink, frames) = Framed::new(Listening { stream, heard: heard.clone() }, FrameCodec).split();
-    (sink, frames, heard, ending)
+    let reading = read(frames, heard, waiting, ending.clone(), opening);
+    tokio::pin!(reading);
+    tokio::select! {
+        why = &mut reading => why,
+        error = write(sink, messages, chunks) => {
+            // The agent's last words may still be on their way to the reader, and say more than a broken pipe does.
+            match timeout(ENDING_PATIENCE, reading).await {
+                Ok(why) => why,
+                Err(_) => ended(error, ending).await,
+            }
+        }
+    }
 }
 
-/// Sends messages first, then chunks of blobs, and a heartbeat when there is neither for a while.
-pub(super) async fn write(
+/// Sends messages first, then chunks of blobs, and a heartbeat when there is neither for a while. Gives why it cannot.
+async fn write(
     mut sink: SplitSink<Wire, Frame>,
-    mut messages: mpsc::Receiver<Frame>,
+    mut messages: mpsc::UnboundedReceiver<Frame>,
     mut chunks: mpsc::Receiver<Chunk>,
-    waiting: Arc<Waiting>,
-    ending: Ending,
-) {
+) -> CodecError {
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let frame = tokio::select! {
             biased;
-            message = messages.recv() => match message {
-                Some(frame) => frame,
-                None => return,
-            },
+            Some(frame) = messages.recv() => frame,
             Some(chunk) = chunks.recv() => Frame::Chunk(chunk),
             _ = beat.tick() => Frame::Heartbeat,
         };
         beat.reset();
         if let Err(error) = sink.send(frame).await {
-            // The agent's last words may still be on their way to the reader, and say more than a broken pipe does.
-            let _ = timeout(ENDING_PATIENCE, waiting.end_of_all()).await;
-            waiting.end(ended(error, ending).await);
-            return;
+            return error;
         }
     }
 }
 
 /// Hands every event to who waits for it, until the stream ends or goes silent.
-pub(super) async fn read(
+async fn read(
     mut frames: SplitStream<Wire>,
     heard: Heard,
     waiting: Arc<Waiting>,
     ending: Ending,
     opening: Duration,
-) {
+) -> SessionError {
     // The first answer may take longer: the host starts a unit for it.
     let mut patience = opening;
     loop {
@@ -131,20 +141,20 @@ pub(super) async fn read(
         let frame = match timeout_at(deadline, frames.next()).await {
             Ok(frame) => frame,
             Err(_) if heard.last() + patience > deadline => continue,
-            Err(_) => return waiting.end(SessionError::Silent),
+            Err(_) => return SessionError::Silent,
         };
         patience = SILENCE;
         match frame {
             Some(Ok(Frame::Message(content))) => match read_message::<Event>(&content) {
                 Ok(event) => waiting.event(event),
-                Err(error) => return waiting.end(ended(error, ending).await),
+                Err(error) => return ended(error, ending).await,
             },
             Some(Ok(Frame::Heartbeat)) => {}
             Some(Ok(Frame::Chunk(_))) => {
-                return waiting.end(SessionError::Protocol { cause: "it sent a blob".to_owned() });
+                return SessionError::Protocol { cause: "it sent a blob".to_owned() };
             }
-            Some(Err(error)) => return waiting.end(ended(error, ending).await),
-            None => return waiting.end(closed(ending).await),
+            Some(Err(error)) => return ended(error, ending).await,
+            None => return closed(ending).await,
         }
     }
 }

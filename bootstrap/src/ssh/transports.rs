@@ -7,7 +7,8 @@ use std::sync::Arc;
 use garboard_inventory::{Host, SshTransport};
 
 use super::{
-    Confirmation, KnownHosts, Native, NativeOptions, OpenSsh, OpenSshOptions, Record, SshError, Transport,
+    Confirmation, Files, KnownHosts, Native, NativeOptions, OpenSsh, OpenSshOptions, Record, SshError,
+    Transport,
 };
 use crate::person::Person;
 use crate::secrets::Secrets;
@@ -38,7 +39,12 @@ impl Transports {
 
     /// What the known-hosts files say of a host with these names, as they stand there.
     pub(crate) fn known(&self, names: &[String]) -> Result<KnownHosts, SshError> {
-        KnownHosts::named(self.native.files(), names)
+        KnownHosts::named(self.files(), names)
+    }
+
+    /// The known-hosts files that count here.
+    pub(crate) fn files(&self) -> Files<'_> {
+        self.native.files()
     }
 
     /// The one that the inventory chooses for a host.

@@ -25,6 +25,8 @@ pub(crate) fn events() -> Vec<Event> {
         Event::Note { text: "`garboard.lock` was written: later runs use the same artifacts".to_owned() },
         Event::HostConnecting { host: w1(), address: "192.168.1.12".to_owned() },
         Event::HostConnected { host: w1(), agent_sent: true, milliseconds: 1840 },
+        Event::HostLost { host: w1(), cause: "the host has been silent for 15 s".to_owned(), seconds: 120 },
+        Event::HostBack { host: w1(), milliseconds: 47_300 },
         Event::HostPlanned { host: w1(), steps: 38, pending: 31 },
         Event::Fetching { name: "kubelet".to_owned(), done: 18_874_368, total: 77_861_156 },
         Event::Sending { host: w1(), done: 52_428_800, total: 412_316_860 },
@@ -50,6 +52,7 @@ pub(crate) fn events() -> Vec<Event> {
             )],
             milliseconds: 12,
         },
+        Event::HostStopped { host: w1(), done: 3, left: 28, next: "containerd/5".to_owned() },
         Event::Failed { problem: problem() },
         Event::HostFinished { host: w1(), changed: 3, steps: 38, bytes_sent: 412_480_112 },
         Event::RunFinished {

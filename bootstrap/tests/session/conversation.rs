@@ -39,7 +39,7 @@ async fn a_host_held_by_another_run_is_told_in_the_agents_words() {
 async fn another_agent_than_the_started_one_is_refused() {
     let other = Digest::of(b"another agent");
     let result = open(BUFFER, |mut agent| async move {
-        agent.greet(Body::Welcome(Welcome { agent: other, running: None })).await;
+        agent.greet(Body::Welcome(Welcome { agent: other, running: None, executor: "one".to_owned() })).await;
     })
     .await;
     match result.unwrap_err() {
@@ -64,8 +64,8 @@ async fn requests_overlap_and_each_gets_its_own_answers() {
     })
     .await
     .unwrap();
-    let mut first = session.queue(vec![]).await.unwrap();
-    let mut second = session.queue(vec![]).await.unwrap();
+    let mut first = session.queue(vec![]).unwrap();
+    let mut second = session.queue(vec![]).unwrap();
     for (progress, expected) in [(&mut first, "first"), (&mut second, "second")] {
         match progress.next().await.unwrap().unwrap() {
             Body::Progress { text, .. } => assert_eq!(text, expected),
@@ -124,7 +124,7 @@ async fn fifteen_seconds_of_silence_end_the_session_for_all_who_wait() {
     .await
     .unwrap();
     let before = Instant::now();
-    let mut queue = session.queue(vec![]).await.unwrap();
+    let mut queue = session.queue(vec![]).unwrap();
     let (blob, file) = blob_of(&[7; 1000]);
     let (error, event, sent) =
         tokio::join!(session.owns(vec![]), queue.next(), session.send_blob(&blob, file.path(), 0, |_| {}));
@@ -197,7 +197,7 @@ async fn a_lost_stream_is_one_error_for_all() {
     })
     .await
     .unwrap();
-    let mut queue = session.queue(vec![]).await.unwrap();
+    let mut queue = session.queue(vec![]).unwrap();
     assert!(matches!(queue.next().await, Some(Err(SessionError::Closed { .. }))));
     assert!(queue.next().await.is_none());
     assert!(matches!(session.owns(vec![]).await, Err(SessionError::Closed { .. })));

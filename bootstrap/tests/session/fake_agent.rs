@@ -74,7 +74,8 @@ impl FakeAgent {
     }
 
     pub(crate) async fn welcome(&mut self) {
-        self.greet(Body::Welcome(Welcome { agent: digest(), running: None })).await;
+        self.greet(Body::Welcome(Welcome { agent: digest(), running: None, executor: "one".to_owned() }))
+            .await;
     }
 }
 
@@ -122,6 +123,10 @@ where
     tokio::spawn(script(FakeAgent { frames: Framed::new(far, FrameCodec) }));
     let program = Program::of_root("/a b/agent");
     let deployed = Deployed::new(Stream::over(near), digest(), "x86_64", program);
-    let introduction = Introduction { run: "run-1".to_owned(), owner: "me@laptop".to_owned(), seen: None };
-    Session::open(Arc::new(FakeConnection::default()), deployed, introduction).await
+    let introduction = Introduction {
+        run: "run-1".to_owned(),
+        owner: "me@laptop".to_owned(),
+        linger: std::time::Duration::from_mins(10),
+    };
+    Session::open(Arc::new(FakeConnection::default()), deployed, introduction, None).await
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test as well")]
 
+mod again;
 mod blobs;
 mod certificates;
 mod confirmation;

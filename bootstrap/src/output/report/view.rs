@@ -1,9 +1,11 @@
 //! A report's events, put in order for a reader: a run, its hosts, their steps.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use garboard_protocol::Change;
 
+use super::super::text::duration;
 use super::{Document, Event, Timed};
 use crate::problem::{Exit, Problem};
 
@@ -16,7 +18,7 @@ pub(super) struct View<'a> {
     /// Of the inventory's order, and what else had steps after them.
     pub(super) hosts: Vec<Host<'a>>,
     pub(super) failures: Vec<&'a Problem>,
-    pub(super) notes: Vec<(u64, &'a str)>,
+    pub(super) notes: Vec<(u64, Cow<'a, str>)>,
     pub(super) changes: u64,
     pub(super) milliseconds: u64,
     /// `None`: the document has no end.
@@ -76,7 +78,18 @@ impl<'a> View<'a> {
                 (self.run, self.command, self.cluster) = (run, command, cluster);
                 self.hosts = hosts.iter().map(|name| Host { name, ..Host::default() }).collect();
             }
-            Event::Note { text } => self.notes.push((at, text)),
+            Event::Note { text } => self.notes.push((at, text.into())),
+            Event::HostLost { host, cause, .. } => {
+                self.notes.push((at, format!("{host}: the connection is lost: {cause}").into()));
+            }
+            Event::HostBack { host, milliseconds } => {
+                let away = duration(*milliseconds);
+                self.notes.push((at, format!("{host}: connected again after {away}").into()));
+            }
+            Event::HostStopped { host, left, next, .. } => {
+                self.notes
+                    .push((at, format!("{host}: stopped, {left} steps are left, the next is {next}").into()));
+            }
             // What passes while something goes on; its end says how it went.
             Event::HostConnecting { .. }
             | Event::Fetching { .. }

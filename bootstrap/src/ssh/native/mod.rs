@@ -105,7 +105,7 @@ impl Native {
         Self { shared: Arc::new(Shared { options, keys: Keys::default(), hops: Hops::default() }) }
     }
 
-    pub(crate) fn files(&self) -> Files<'_> {
+    pub(super) fn files(&self) -> Files<'_> {
         self.shared.options.files()
     }
 }

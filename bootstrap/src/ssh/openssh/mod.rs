@@ -122,6 +122,19 @@ impl OpenSsh {
         first.map_or(Ok(()), Err)
     }
 
+    /// Ctrl-C is a message to us alone, the connection must outlast it: that is `ssh` and what it starts, a proxy command too.
+    fn deaf_to_ctrl_c(&self) -> Command {
+        if !self.options.interactive {
+            let mut command = Command::new(&self.options.program);
+            command.process_group(0);
+            return command;
+        }
+        // A group of its own could not ask a person at the terminal. What is ignored stays ignored for all it starts.
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", r#"trap "" INT; exec "$0" "$@""#]).arg(&self.options.program);
+        shell
+    }
+
     /// Logs in, and leaves `ssh` behind the control socket.
     async fn log_in(&self, arguments: &Arguments, kinds: Option<&str>) -> Result<(), said::Failed> {
         let _turn = if self.options.interactive { Some(self.turn.lock().await) } else { None };
@@ -133,12 +146,8 @@ impl OpenSsh {
         // A file: what goes on in the background keeps it open, and nobody waits for its end.
         let path = arguments.folder().join("said");
         let said = fs_err::File::create(&path).map_err(said::Failed::start)?.into_parts().0;
-        let mut command = Command::new(&self.options.program);
+        let mut command = self.deaf_to_ctrl_c();
         command.args(arguments.login(kinds)).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-        // Its own group, so that Ctrl-C is a message to us alone; but a person's answers come from the terminal.
-        if !self.options.interactive {
-            command.process_group(0);
-        }
         let mut child = command.kill_on_drop(true).spawn().map_err(said::Failed::start)?;
         let status = timeout(LOGIN_TIMEOUT, child.wait()).await;
         let said = String::from_utf8_lossy(&fs_err::read(&path).unwrap_or_default()).into_owned();
