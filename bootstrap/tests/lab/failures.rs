@@ -4,9 +4,10 @@ use garboard_lab::Faults;
 use serde_json::Value;
 
 use crate::harness::{Finished, Phases, Shape, TestLab, command_line, processes};
+use crate::silence;
 
 /// The host that fails.
-const HOST: &str = "w2";
+pub(crate) const HOST: &str = "w2";
 
 #[test]
 fn one_host_fails_and_the_others_converge() {
@@ -29,6 +30,29 @@ fn one_host_fails_and_the_others_converge() {
     phases.must("another_laptop_is_told_who_works_since_when", || {
         another_laptop_is_told_who_works_since_when(&lab);
     });
+    phases.check("an_sshd_that_hangs_is_named_with_the_deadline", || {
+        silence::an_sshd_that_hangs_is_named_with_the_deadline(&lab);
+    });
+    phases.must("lab down", || drop(lab));
+    phases.finish();
+}
+
+/// What is lost comes back, or is told when it is given up.
+#[test]
+fn silence_is_outlasted() {
+    let mut phases = Phases::of("silence_is_outlasted");
+    let lab = phases.must("three bare hosts", || TestLab::up("t-silence", Shape::workers(2)));
+    phases.must("a_minute_without_network_is_outlasted", || {
+        silence::a_minute_without_network_is_outlasted(&lab);
+    });
+    phases.must("the host is given back", || give_back(&lab));
+    phases.must("a_laptop_asleep_goes_on_where_it_was", || {
+        silence::a_laptop_asleep_goes_on_where_it_was(&lab);
+    });
+    phases.must("the host is given back once more", || give_back(&lab));
+    phases.must("a_crashed_agent_leaves_no_core", || silence::a_crashed_agent_leaves_no_core(&lab));
+    phases.must("the host is given back a third time", || give_back(&lab));
+    phases.must("a_host_is_free_when_it_says", || silence::a_host_is_free_when_it_says(&lab));
     phases.must("lab down", || drop(lab));
     phases.finish();
 }
@@ -39,7 +63,7 @@ fn give_back(lab: &TestLab) {
 
 /// Exit 1, one failure, and it is this host's; every other host did all its steps.
 #[track_caller]
-fn assert_only_this_host_failed(up: &Finished) -> Value {
+pub(crate) fn assert_only_this_host_failed(up: &Finished) -> Value {
     assert_eq!(up.code, 1, "{}", up.story());
     let failed: Vec<&Value> = up.of_kind("failed").map(|event| &event["problem"]).collect();
     let [problem] = failed.as_slice() else { panic!("one failure expected: {}", up.story()) };
@@ -78,7 +102,7 @@ fn a_host_dead_at_the_start_is_named_and_left_out(lab: &TestLab) {
 /// The second run is the first for this host. In its middle the network is gone.
 fn a_host_cut_off_in_the_middle_is_named_with_its_step(lab: &TestLab) {
     let mut step = None;
-    let up = lab.follow(&["up"], |event, _| {
+    let up = lab.follow(&["up", "--reconnect", "20s"], |event, _| {
         if step.is_none() && is_importing(event) {
             step = event["step"].as_str().map(str::to_owned);
             let everything = Faults { loss: 10_000, ..Faults::default() };
@@ -88,7 +112,8 @@ fn a_host_cut_off_in_the_middle_is_named_with_its_step(lab: &TestLab) {
     let step = step.unwrap_or_else(|| panic!("no image was imported on {HOST}: {}", up.story()));
     let problem = assert_only_this_host_failed(&up);
     assert_eq!(problem["step"], step.as_str(), "{}", up.story());
-    assert!(problem["message"].as_str().unwrap().contains("silent"), "{problem}");
+    let message = problem["message"].as_str().unwrap();
+    assert!(message.contains("silent") && message.contains("within 20 s"), "{problem}");
     // What runs there goes on.
     let state = lab.host(HOST).exec(&["systemctl", "list-units", "--no-legend", "garboard-*.service"]);
     assert!(state.contains("running"), "{state}");
@@ -130,7 +155,7 @@ fn the_next_up_takes_over_at_once_and_starts_no_step_twice(lab: &TestLab) {
 
 fn a_host_that_dies_in_the_middle_is_finished_by_the_next_up(lab: &TestLab) {
     let mut step = None;
-    let up = lab.follow(&["up"], |event, _| {
+    let up = lab.follow(&["up", "--reconnect", "20s"], |event, _| {
         if step.is_none() && is_importing(event) {
             step = event["step"].as_str().map(str::to_owned);
             lab.lab().power_cut(HOST).unwrap();
@@ -162,7 +187,7 @@ fn another_laptop_is_told_who_works_since_when(lab: &TestLab) {
     lab.assert_ready();
 }
 
-fn is_importing(event: &Value) -> bool {
+pub(crate) fn is_importing(event: &Value) -> bool {
     event["host"] == HOST
         && event["event"] == "step_progress"
         && event["text"].as_str().is_some_and(|text| text.starts_with("importing"))

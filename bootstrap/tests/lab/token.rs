@@ -3,13 +3,24 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Sampler, TestLab, files_below};
+use crate::harness::{Sampler, Samples, TestLab, files_below};
+
+/// Put by the test itself into every place that is searched, so that a search that finds nothing has looked there.
+const CANARY: &str = "canary-eij7Shoo-planted";
+
+/// Where hosts keep things that somebody may read later.
+const ON_HOSTS: [&str; 4] = ["/var/log", "/run/garboard", "/var/lib/garboard", "/tmp"];
 
 /// The first `up` on bare hosts, watched.
 pub(crate) fn the_bootstrap_token_shows_up_nowhere(lab: &TestLab) {
     let roots: Vec<PathBuf> =
         lab.host_names().iter().map(|host| lab.host(host).path("/run/garboard")).collect();
     let sampler = Sampler::start(move |tokens| roots.iter().for_each(|root| learn(root, tokens)));
+    for host in lab.host_names() {
+        let variable = format!("PLANTED={CANARY}");
+        lab.host(&host).exec(&["env", &variable, "sh", "-c", "sleep 0.5", CANARY]);
+        lab.host(&host).exec(&["systemd-cat", "echo", CANARY]);
+    }
     let up = lab.garboard(&["-vv", "up"]).expect(0);
     let (seen, mut tokens): (_, Tokens) = sampler.stop();
     println!("   {} samples, {} command lines, {} tokens", seen.count, seen.lines.len(), tokens.len());
@@ -21,25 +32,67 @@ pub(crate) fn the_bootstrap_token_shows_up_nowhere(lab: &TestLab) {
     }
     tokens.extend(tokens_of_cluster(lab));
     assert!(!tokens.is_empty(), "no bootstrap token was learned, so that nothing was tested");
-    for line in &seen.lines {
-        assert_free_of(&tokens, "a command line", line);
+    for (place, text) in [("standard output", &up.stdout), ("standard error", &up.stderr)] {
+        assert!(text.len() > 1_000, "{place} has only {} bytes", text.len());
+        assert_free_of(&tokens, place, text);
     }
-    for environment in &seen.environments {
-        assert_free_of(&tokens, "an environment", environment);
+    let planted = plant(lab);
+    let mut without_canary = BTreeSet::new();
+    search(lab, &seen, |place, texts| {
+        let mut found = false;
+        texts(&mut |name, text| {
+            assert_free_of(&tokens, &format!("{place}: {name}"), text);
+            found |= text.contains(CANARY);
+        });
+        if !found {
+            without_canary.insert(place.to_owned());
+        }
+    });
+    for path in &planted {
+        fs_err::remove_file(path).unwrap();
+        // The agent's own folder, which was gone; the others are not empty.
+        let _ = fs_err::remove_dir(path.parent().unwrap());
     }
-    assert_free_of(&tokens, "standard output", &up.stdout);
-    assert_free_of(&tokens, "standard error", &up.stderr);
+    assert!(without_canary.is_empty(), "what was planted there was not found: {without_canary:?}");
+}
+
+/// Files in all places that are searched for files.
+fn plant(lab: &TestLab) -> Vec<PathBuf> {
+    let mut planted = vec![lab.cluster_state().join("planted"), lab.cluster_state().join("reports/planted")];
+    for host in lab.host_names() {
+        planted.extend(ON_HOSTS.map(|place| lab.host(&host).path(place).join("planted")));
+    }
+    for path in &planted {
+        // An agent that has left took its folder along.
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, CANARY).unwrap();
+    }
+    planted
+}
+
+/// Hands each text of a place to somebody, with its name.
+type Texts<'a> = &'a dyn Fn(&mut dyn FnMut(&str, &str));
+
+/// All places, one after the other.
+fn search(lab: &TestLab, seen: &Samples, mut look: impl FnMut(&str, Texts<'_>)) {
+    look("command lines", &|text| seen.lines.iter().for_each(|line| text("a process", line)));
+    look("environments", &|text| seen.environments.iter().for_each(|one| text("a process", one)));
     for host in lab.host_names() {
         let on_host = lab.host(&host);
-        let journal = on_host.exec(&["journalctl", "--no-pager", "--output=export", "--all"]);
-        assert!(journal.len() > 10_000, "{host}: {} bytes of journal", journal.len());
-        assert_free_of(&tokens, &format!("the journal of {host}"), &journal);
-        for place in ["/var/log", "/run/garboard", "/var/lib/garboard", "/tmp"] {
-            assert_tree_free_of(&tokens, &on_host.path(place));
+        look(&format!("the journal of {host}"), &|text| {
+            text("all", &on_host.exec(&["journalctl", "--no-pager", "--output=export", "--all"]));
+        });
+        for place in ON_HOSTS {
+            look(&format!("{place} of {host}"), &|text| files_of(&on_host.path(place), text));
         }
     }
     // Reports, notes, the kubeconfig: all that the laptop keeps.
-    assert_tree_free_of(&tokens, &lab.cluster_state());
+    look("the laptop's state", &|text| files_of(&lab.cluster_state(), text));
+    look("the laptop's reports", &|text| files_of(&lab.cluster_state().join("reports"), text));
+}
+
+fn files_of(folder: &Path, text: &mut dyn FnMut(&str, &str)) {
+    files_below(folder, &mut |path, content| text(&path.display().to_string(), content));
 }
 
 /// A token and its secret part: neither may show up.
@@ -51,11 +104,6 @@ fn assert_free_of(tokens: &Tokens, place: &str, text: &str) {
         let secret = token.split_once('.').map_or(token.as_str(), |(_, secret)| secret);
         assert!(!text.contains(secret), "the bootstrap token is in {place}");
     }
-}
-
-#[track_caller]
-fn assert_tree_free_of(tokens: &Tokens, folder: &Path) {
-    files_below(folder, &mut |path, content| assert_free_of(tokens, &path.display().to_string(), content));
 }
 
 /// Tokens that are still in the cluster after `up`.

@@ -24,6 +24,11 @@ impl Running {
     pub(crate) fn kill(self) {
         kill(self.pid, Signal::SIGKILL).unwrap();
     }
+
+    /// Its process.
+    pub(crate) fn pid(self) -> Pid {
+        self.pid
+    }
 }
 
 /// The call after its end.
@@ -83,6 +88,18 @@ pub(crate) fn run(mut command: Command, mut follow: impl FnMut(&Value, Running))
 }
 
 impl Finished {
+    /// Of a call that was followed by other means.
+    pub(super) fn of(
+        what: String,
+        code: i32,
+        events: Vec<Value>,
+        stdout: String,
+        stderr: String,
+        time: Duration,
+    ) -> Self {
+        Self { what, code, events, stdout, stderr, time }
+    }
+
     /// It ended so; otherwise what it said is shown.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Host;
 use super::environment::{folder_of, make_cache, mirror_folder, product, shared_cache, turn};
 use super::invocation::{self, Finished, Running, json_of};
+use super::terminal::OnTerminal;
 
 /// Whose blobs the product finds in its cache.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -164,18 +165,22 @@ impl TestLab {
         self.call(command, arguments, |_, _| {})
     }
 
-    fn call(
-        &self,
-        mut command: Command,
-        arguments: &[&str],
-        follow: impl FnMut(&Value, Running),
-    ) -> Finished {
+    /// The same at a terminal, for somebody who presses keys.
+    pub(crate) fn on_terminal(&self, arguments: &[&str]) -> OnTerminal {
+        OnTerminal::start(&self.complete(self.command(), arguments))
+    }
+
+    fn call(&self, command: Command, arguments: &[&str], follow: impl FnMut(&Value, Running)) -> Finished {
+        invocation::run(self.complete(command, arguments), follow)
+    }
+
+    fn complete(&self, mut command: Command, arguments: &[&str]) -> Command {
         command.arg("--inventory").arg(self.lab.inventory()).args(["--output", "json", "--yes"]);
         if let Some(upstream) = &self.upstream {
             command.args(["--upstream", upstream]);
         }
         command.args(arguments);
-        invocation::run(command, follow)
+        command
     }
 
     /// `garboard up` that must end well.

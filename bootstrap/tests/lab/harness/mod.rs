@@ -9,6 +9,7 @@ mod observed;
 mod phases;
 mod sampler;
 mod state;
+mod terminal;
 
 pub(crate) use environment::product;
 pub(crate) use host::{Host, command_line, processes};
@@ -18,3 +19,4 @@ pub(crate) use observed::Watch;
 pub(crate) use phases::Phases;
 pub(crate) use sampler::{Sampler, Samples, files_below};
 pub(crate) use state::{States, assert_same};
+pub(crate) use terminal::OnTerminal;
