@@ -1,7 +1,7 @@
 //! Blobs on their way to a host: resumed, refused, checked again before use.
 
 use crate::client::{Client, Lab, blob};
-use garboard_protocol::event::{Body, FailureKind};
+use garboard_protocol::event::Body;
 use garboard_protocol::request;
 use garboard_protocol::step::Blob;
 

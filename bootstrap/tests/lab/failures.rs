@@ -42,17 +42,17 @@ fn one_host_fails_and_the_others_converge() {
 fn silence_is_outlasted() {
     let mut phases = Phases::of("silence_is_outlasted");
     let lab = phases.must("three bare hosts", || TestLab::up("t-silence", Shape::workers(2)));
+    phases.must("a_crashed_agent_leaves_no_core", || silence::a_crashed_agent_leaves_no_core(&lab));
+    phases.must("the host is given back", || give_back(&lab));
+    phases.must("a_host_is_free_when_it_says", || silence::a_host_is_free_when_it_says(&lab));
+    phases.must("the host is given back once more", || give_back(&lab));
     phases.must("a_minute_without_network_is_outlasted", || {
         silence::a_minute_without_network_is_outlasted(&lab);
     });
-    phases.must("the host is given back", || give_back(&lab));
+    phases.must("the host is given back a third time", || give_back(&lab));
     phases.must("a_laptop_asleep_goes_on_where_it_was", || {
         silence::a_laptop_asleep_goes_on_where_it_was(&lab);
     });
-    phases.must("the host is given back once more", || give_back(&lab));
-    phases.must("a_crashed_agent_leaves_no_core", || silence::a_crashed_agent_leaves_no_core(&lab));
-    phases.must("the host is given back a third time", || give_back(&lab));
-    phases.must("a_host_is_free_when_it_says", || silence::a_host_is_free_when_it_says(&lab));
     phases.must("lab down", || drop(lab));
     phases.finish();
 }

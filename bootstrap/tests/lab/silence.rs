@@ -191,7 +191,7 @@ pub(crate) fn a_crashed_agent_leaves_no_core(lab: &TestLab) {
     host.write("/etc/systemd/system.conf.d/cores.conf", "[Manager]\nDefaultLimitCORE=infinity\n");
     host.exec(&["systemctl", "daemon-reexec"]);
     // The place is looked at: another program's core is found there.
-    let crash = ["systemd-run", "--wait", "--quiet", "sh", "-c", "kill -ABRT $$"];
+    let crash = ["systemd-run", "--wait", "--quiet", "sh", "-c", "kill -ABRT 0"];
     let _ = lab.lab().exec(HOST, &crash).unwrap();
     let found = cores(lab);
     assert!(!found.is_empty(), "this machine keeps no cores at all, so that nothing is tested");
