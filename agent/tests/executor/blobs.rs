@@ -137,6 +137,9 @@ async fn steps_whose_blobs_are_missing_wait_for_the_client_that_comes_back() {
     assert!(matches!(rest.last().unwrap().body, Body::Done), "{rest:#?}");
     started += rest.iter().filter(|event| matches!(event.body, Body::Started { .. })).count();
     assert_eq!(started, 3, "each step once: {rest:#?}");
+    back.send(5, request::Body::Queue { steps: vec![lab.file(4, "last")] }).await;
+    let others = back.until_end(5).await;
+    assert!(others.iter().all(|event| event.request == 5), "they were queued twice: {others:#?}");
     assert!(lab.path("file3").exists());
 }
 
