@@ -195,7 +195,9 @@ pub(crate) fn a_crashed_agent_leaves_no_core(lab: &TestLab) {
     let _ = lab.lab().exec(HOST, &crash).unwrap();
     let found = cores(lab);
     assert!(!found.is_empty(), "this machine keeps no cores at all, so that nothing is tested");
-    found.iter().for_each(|core| fs_err::remove_file(core).unwrap());
+    for core in found {
+        fs_err::remove_file(core).unwrap();
+    }
 
     let mut crashed = false;
     let up = lab.follow(&["up"], |event, _| {

@@ -33,7 +33,7 @@ pub(crate) fn the_bootstrap_token_shows_up_nowhere(lab: &TestLab) {
     tokens.extend(tokens_of_cluster(lab));
     assert!(!tokens.is_empty(), "no bootstrap token was learned, so that nothing was tested");
     for (place, text) in [("standard output", &up.stdout), ("standard error", &up.stderr)] {
-        assert!(text.len() > 1_000, "{place} has only {} bytes", text.len());
+        assert!(!text.is_empty(), "nothing came on {place}");
         assert_free_of(&tokens, place, text);
     }
     let planted = plant(lab);
