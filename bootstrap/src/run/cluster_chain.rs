@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use garboard_playbooks::{CLUSTER_SIGNAL, ClusterStep, Ephemeral, PlannedClusterStep};
 use garboard_protocol::Change;
 use garboard_protocol::step::{ClusterId, Outputs};
 
 use super::signal::Signals;
 use super::{Plan, Run};
-use crate::cluster::{ByteStream, Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError};
 use crate::output::Event;
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
@@ -20,8 +19,6 @@ use crate::session::Session;
 pub(super) const CLUSTER: &str = "cluster";
 /// The signal of the first control plane's init.
 pub(super) const API: &str = "api";
-/// Where a control plane serves the API for itself.
-const API_ADDRESS: &str = "127.0.0.1:6443";
 /// How long nodes may take to register (images are still on their way then) and to become Ready after that.
 const NODES: Duration = Duration::from_mins(15);
 /// How long CoreDNS may take once all nodes are Ready.
@@ -280,32 +277,6 @@ impl ClusterChain<'_> {
                 () = self.signals.further_failure(&failed) => {}
             }
         }
-    }
-}
-
-impl Run {
-    /// A client of the API, through the leader's session, with the credentials its agent hands over.
-    pub(super) async fn connect_cluster(
-        &self,
-        leader: &str,
-        session: Option<&Session>,
-        ca_hash: Option<&str>,
-    ) -> Result<Cluster, Problem> {
-        let Some(session) = session else {
-            return Err(Problem::new(Exit::Failed, "the control plane was not reached").host(leader));
-        };
-        let credentials = session.admin().await.map_err(|error| error.problem(leader))?;
-        let piped = session.clone();
-        let opener: crate::cluster::Opener = Arc::new(move || {
-            let session = piped.clone();
-            async move {
-                let pipe = session.pipe(API_ADDRESS).await.map_err(std::io::Error::other)?;
-                Ok(Box::new(pipe) as Box<dyn ByteStream>)
-            }
-            .boxed()
-        });
-        let name = &self.inventory().cluster.endpoint.host;
-        Cluster::connect(opener, &credentials, name, ca_hash).map_err(|error| failed(&error).host(leader))
     }
 }
 

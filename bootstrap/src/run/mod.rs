@@ -4,6 +4,7 @@ mod alone;
 mod apply;
 mod chain;
 mod cluster_chain;
+mod cluster_client;
 mod comparison;
 pub mod difference;
 mod handover;
