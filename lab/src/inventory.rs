@@ -99,6 +99,7 @@ fn shell_word(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::Shape;
+    use crate::base::Release;
 
     #[test]
     fn the_inventory_is_one_that_the_cli_reads() {
@@ -107,9 +108,9 @@ mod tests {
             cache: "/c/garboard".into(),
             program: "/opt/my tools/garboard".into(),
         };
-        let mut record =
-            Record { name: "lab".into(), network: 0, base: String::new(), mirror: None, hosts: Vec::new() };
-        record.grow(Shape { control_planes: 1, workers: 1 });
+        let bases = std::collections::BTreeMap::new();
+        let mut record = Record { name: "lab".into(), network: 0, bases, mirror: None, hosts: Vec::new() };
+        record.grow(Shape { control_planes: 1, workers: 1, os: Release::Bookworm });
         let key = format!("SHA256:{}", "a".repeat(43));
         let text = render(&places, &record, KUBERNETES, true, &[key.clone(), key.clone()]);
         assert_eq!(

@@ -1,10 +1,12 @@
 //! A lab, by name.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Output;
 
 use serde::Serialize;
 
+use crate::base::Release;
 use crate::leader::Boot;
 use crate::lock::Lock;
 use crate::places::run_folder;
@@ -43,6 +45,8 @@ pub struct HostSummary {
     pub name: String,
     /// What it is for.
     pub role: Role,
+    /// What it is made of.
+    pub os: Release,
     /// Its address in the lab's network.
     pub address: std::net::Ipv4Addr,
     /// `on`, `booting` or `off`.
@@ -78,7 +82,6 @@ impl Lab {
         check_machine()?;
         let folder = places.lab(name);
         let _lock = lock(name)?;
-        let base = base::ensure(places, progress)?;
         let mut record = match Record::read(&folder)? {
             Some(record) => record,
             None if remains::exist(name)? => {
@@ -89,17 +92,23 @@ impl Lab {
                     ),
                 });
             }
-            None => Self::new_record(places, name, base)?,
+            None => Self::new_record(places, name)?,
         };
-        // Hosts of one lab are made from one image, also those that are added after an update of this program.
-        if !base::root(places, &record.base).exists() {
-            return Err(Error::Refused {
-                message: format!(
-                    "the base image of lab `{name}` is gone from the cache; remove the lab with `garboard lab down {name}`"
-                ),
-            });
-        }
         let added = record.grow(shape);
+        if !added.is_empty() && !record.bases.contains_key(&shape.os) {
+            let base = base::ensure(places, shape.os, progress)?;
+            record.bases.insert(shape.os, base);
+        }
+        // Hosts of one release are made from one image, also those that are added after an update of this program.
+        for one in &record.hosts {
+            if !base::root(places, record.base(one)?).exists() {
+                return Err(Error::Refused {
+                    message: format!(
+                        "the base image of lab `{name}` is gone from the cache; remove the lab with `garboard lab down {name}`"
+                    ),
+                });
+            }
+        }
         if let Some(warning) = limits::warning(&added)? {
             progress(&warning);
         }
@@ -233,6 +242,7 @@ impl Lab {
             hosts.push(HostSummary {
                 name: host.name.clone(),
                 role: host.role,
+                os: host.os,
                 address: host.address,
                 power,
             });
@@ -242,7 +252,7 @@ impl Lab {
     }
 
     /// The record of a new lab, with a network number that no other lab of this user has.
-    fn new_record(places: &Places, name: &str, base: String) -> Result<Record> {
+    fn new_record(places: &Places, name: &str) -> Result<Record> {
         let _lock = Lock::wait(&run_folder().join("networks.lock"))?;
         let mut taken = Vec::new();
         for other in Self::names(places)? {
@@ -250,7 +260,8 @@ impl Lab {
         }
         // Networks of different labs never meet, so that more than 256 labs would share numbers, no more.
         let network = (0..=255).find(|number| !taken.contains(number)).unwrap_or(0);
-        let record = Record { name: name.into(), network, base, mirror: None, hosts: Vec::new() };
+        let bases = BTreeMap::new();
+        let record = Record { name: name.into(), network, bases, mirror: None, hosts: Vec::new() };
         fs_err::create_dir_all(places.lab(name).join("hosts"))?;
         record.write(&places.lab(name))?;
         Ok(record)

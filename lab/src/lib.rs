@@ -35,6 +35,7 @@ mod record;
 mod remains;
 mod supervisor;
 
+pub use base::Release;
 pub use connect::connect;
 pub use error::{Error, Result};
 pub use faults::{Block, Faults};

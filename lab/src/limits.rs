@@ -75,9 +75,10 @@ fn instances() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Release;
 
     fn host(role: Role) -> HostRecord {
-        HostRecord { name: "x".into(), role, address: [10, 66, 0, 11].into() }
+        HostRecord { name: "x".into(), role, os: Release::default(), address: [10, 66, 0, 11].into() }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What a lab consists of, as kept in its folder (`lab.json`).
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::Release;
 use crate::{Error, Result};
 
 /// What a host is for; the field's own words, as the inventory has them.
@@ -41,17 +43,22 @@ pub struct HostRecord {
     pub name: String,
     /// What it is for.
     pub role: Role,
+    /// What it is made of.
+    #[serde(default)]
+    pub os: Release,
     /// Its address in the lab's network.
     pub address: Ipv4Addr,
 }
 
-/// How many hosts of each role a lab shall have.
+/// How many hosts of each role a lab shall have, and what those are made of that it lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Hosts for the control plane.
     pub control_planes: usize,
     /// Hosts for workloads.
     pub workers: usize,
+    /// The release of the hosts that are added.
+    pub os: Release,
 }
 
 /// A lab, as its folder tells.
@@ -61,8 +68,8 @@ pub struct Record {
     pub name: String,
     /// The third number of its addresses, `10.66.N.x`.
     pub network: u8,
-    /// The content address of the base image all its hosts are made from.
-    pub base: String,
+    /// The content addresses of the base images its hosts are made from, one a release.
+    pub bases: BTreeMap<Release, String>,
     /// The folder of the upstream mirror it serves.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mirror: Option<PathBuf>,
@@ -88,6 +95,16 @@ impl Record {
         write_json(&folder.join("lab.json"), self)
     }
 
+    /// The content address of the base image a host is made from.
+    pub(crate) fn base(&self, host: &HostRecord) -> Result<&str> {
+        self.bases.get(&host.os).map(String::as_str).ok_or_else(|| Error::Refused {
+            message: format!(
+                "the record of lab `{0}` does not say what `{1}` is made of; remove the lab with `garboard lab down {0}`",
+                self.name, host.name
+            ),
+        })
+    }
+
     /// The address of the lab's bridge.
     pub(crate) fn gateway(&self) -> Ipv4Addr {
         Ipv4Addr::new(10, 66, self.network, 1)
@@ -102,7 +119,7 @@ impl Record {
                 if self.hosts.iter().any(|host| host.name == name) {
                     continue;
                 }
-                let host = HostRecord { name, role, address: self.free_address() };
+                let host = HostRecord { name, role, os: shape.os, address: self.free_address() };
                 self.hosts.push(host.clone());
                 added.push(host);
             }
@@ -143,17 +160,18 @@ mod tests {
     use super::*;
 
     fn empty() -> Record {
-        Record { name: "lab".into(), network: 3, base: "base".into(), mirror: None, hosts: Vec::new() }
+        Record { name: "lab".into(), network: 3, bases: BTreeMap::new(), mirror: None, hosts: Vec::new() }
     }
 
     #[test]
     fn growing_keeps_names_and_addresses_of_hosts_that_exist() {
         let mut record = empty();
-        record.grow(Shape { control_planes: 1, workers: 1 });
+        record.grow(Shape { control_planes: 1, workers: 1, os: Release::Bookworm });
         let before = record.hosts.clone();
-        let added = record.grow(Shape { control_planes: 2, workers: 2 });
+        let added = record.grow(Shape { control_planes: 2, workers: 2, os: Release::Trixie });
         assert_eq!(added.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["cp2", "w2"]);
-        assert!(before.iter().all(|host| record.hosts.contains(host)));
+        assert!(before.iter().all(|host| host.os == Release::Bookworm && record.hosts.contains(host)));
+        assert!(added.iter().all(|host| host.os == Release::Trixie));
         assert_eq!(
             record.hosts.iter().map(|host| format!("{} {}", host.name, host.address)).collect::<Vec<_>>(),
             ["cp1 10.66.3.11", "cp2 10.66.3.13", "w1 10.66.3.12", "w2 10.66.3.14"]
@@ -163,8 +181,8 @@ mod tests {
     #[test]
     fn growing_to_fewer_takes_none_away() {
         let mut record = empty();
-        record.grow(Shape { control_planes: 1, workers: 2 });
-        assert_eq!(record.grow(Shape { control_planes: 1, workers: 1 }), []);
+        record.grow(Shape { control_planes: 1, workers: 2, os: Release::Bookworm });
+        assert_eq!(record.grow(Shape { control_planes: 1, workers: 1, os: Release::Bookworm }), []);
         assert_eq!(record.hosts.len(), 3);
     }
 }

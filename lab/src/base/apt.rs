@@ -1,13 +1,32 @@
-//! Where this machine gets Debian's packages from: the hosts' image takes them from the same place.
+//! Where this machine gets packages from: the hosts' image takes them from the same place.
 
+use std::path::{Path, PathBuf};
+
+use super::Release;
+use super::release::Vendor;
 use crate::{Result, program};
 
-/// Lines for a `sources.list` of the release: this machine's own, or Debian's where this machine is another system.
-pub(super) fn sources(release: &str) -> Result<String> {
+/// The keys of Ubuntu's archive, where this machine has them.
+const UBUNTU_KEYRING: &str = "/usr/share/keyrings/ubuntu-archive-keyring.gpg";
+/// The Debian release that has those keys as a package, whichever release this machine is.
+const KEYRING_RELEASE: &str = "trixie";
+
+/// Lines for a `sources.list` of the release: this machine's own, or its vendor's where this machine is another system.
+///
+/// What has to be fetched for them goes into `work`, which must not exist.
+pub(super) fn sources(release: Release, work: &Path) -> Result<String> {
     let format = "$(REPO_URI) $(RELEASE) $(COMPONENT)";
     let listed = program::run(&["apt-get", "indextargets", "--format", format, "Created-By: Packages"])?;
-    let own = own_sources(&listed, release);
-    Ok(if own.is_empty() { debian_sources(release) } else { own })
+    let own = own_sources(&listed, release.as_str());
+    if !own.is_empty() {
+        return Ok(own);
+    }
+    match release.vendor() {
+        Vendor::Debian => Ok(debian_sources(release.as_str())),
+        Vendor::Ubuntu => {
+            Ok(ubuntu_sources(release.as_str(), &ubuntu_keyring(work)?, std::env::consts::ARCH))
+        }
+    }
 }
 
 /// How this machine's apt reaches its sources (proxies, certificates, leniency about old mirrors), as options.
@@ -45,6 +64,62 @@ fn debian_sources(release: &str) -> String {
     )
 }
 
+fn ubuntu_sources(release: &str, keyring: &Path, architecture: &str) -> String {
+    // Architectures beside amd64 have an archive of their own (https://ports.ubuntu.com).
+    let (archive, security) = match architecture {
+        "x86_64" => ("http://archive.ubuntu.com/ubuntu", "http://security.ubuntu.com/ubuntu"),
+        _ => ("http://ports.ubuntu.com/ubuntu-ports", "http://ports.ubuntu.com/ubuntu-ports"),
+    };
+    let signed = format!("[signed-by={}]", keyring.display());
+    format!(
+        "deb {signed} {archive} {release} main\n\
+         deb {signed} {archive} {release}-updates main\n\
+         deb {signed} {security} {release}-security main\n"
+    )
+}
+
+/// The keys of Ubuntu's archive: this machine's, or those in Debian's package of them, which Debian's own keys vouch for.
+fn ubuntu_keyring(work: &Path) -> Result<PathBuf> {
+    let installed = PathBuf::from(UBUNTU_KEYRING);
+    if installed.exists() {
+        return Ok(installed);
+    }
+    for folder in ["lists/partial", "archives/partial"] {
+        fs_err::create_dir_all(work.join(folder))?;
+    }
+    let list = work.join("sources.list");
+    fs_err::write(&list, debian_sources(KEYRING_RELEASE))?;
+    // A folder of its own for all that apt keeps: this machine's package lists stay as they are.
+    let mut settings = vec![
+        format!("Dir::Etc::sourcelist={}", list.display()),
+        "Dir::Etc::sourceparts=-".to_owned(),
+        format!("Dir::State::lists={}", work.join("lists").display()),
+        format!("Dir::Cache={}", work.display()),
+        // The user that apt takes for downloads cannot enter the folder of a user.
+        "APT::Sandbox::User=root".to_owned(),
+    ];
+    settings.extend(options()?.iter().map(|option| option.replacen(" \"", "=", 1).replace('"', "")));
+    let folder = work.to_string_lossy();
+    for command in [["update", "--quiet"], ["download", "ubuntu-keyring"]] {
+        let mut argv = vec!["env", "-C", &*folder, "apt-get"];
+        argv.extend(settings.iter().flat_map(|setting| ["-o", setting.as_str()]));
+        argv.extend(command);
+        program::run(&argv)?;
+    }
+    for entry in fs_err::read_dir(work)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            program::run(&[
+                "dpkg-deb",
+                "--extract",
+                &path.to_string_lossy(),
+                &work.join("root").to_string_lossy(),
+            ])?;
+        }
+    }
+    Ok(work.join("root").join(UBUNTU_KEYRING.trim_start_matches('/')))
+}
+
 fn acquire_options(dump: &str) -> Vec<String> {
     let kept = ["http", "https", "Check-Valid-Until", "Check-Date", "Retries", "ForceIPv4"];
     dump.lines()
@@ -70,6 +145,16 @@ mod tests {
             "deb http://mirror/debian/ bookworm main\ndeb http://mirror/debian-security/ bookworm-security main\n"
         );
         assert_eq!(own_sources(listed, "trixie"), "");
+    }
+
+    #[test]
+    fn ubuntu_has_an_archive_of_its_own_beside_amd64() {
+        let keyring = Path::new("/k.gpg");
+        let amd64 = ubuntu_sources("noble", keyring, "x86_64");
+        assert!(amd64.starts_with("deb [signed-by=/k.gpg] http://archive.ubuntu.com/ubuntu noble main\n"));
+        assert!(amd64.ends_with(" http://security.ubuntu.com/ubuntu noble-security main\n"));
+        let arm64 = ubuntu_sources("noble", keyring, "aarch64");
+        assert!(arm64.lines().all(|line| line.contains("http://ports.ubuntu.com/ubuntu-ports")), "{arm64}");
     }
 
     #[test]

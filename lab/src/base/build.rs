@@ -5,12 +5,31 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::{EARLY_SERVICE, LOGIND_CONF, RELEASE, apt, packages};
+use super::{EARLY_SERVICE, LOGIND_CONF, Release, apt, packages};
 use crate::{Error, Result, program};
 
-/// Builds the image into `root`, which must not exist.
-pub(super) fn build(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
-    debootstrap(root, progress)?;
+/// Builds the image of a release into `root`, which must not exist. Folders beside it are the build's own.
+pub(super) fn build(root: &Path, release: Release, progress: &dyn Fn(&str)) -> Result<()> {
+    let work = root.with_file_name("keyring");
+    let sources = apt::sources(release, &work)?;
+    debootstrap(root, release, &sources, progress)?;
+    // Keys that were fetched for the build are the host's own there.
+    let list = root.join("etc/apt/sources.list");
+    let fetched = work.join("root");
+    let own = fs_err::read_to_string(&list)?.replace(&*fetched.to_string_lossy(), "");
+    fs_err::write(list, own)?;
+    if work.exists() {
+        fs_err::remove_dir_all(work)?;
+    }
+    // See `packages.txt`; a package may come by another one's wish.
+    if root.join("usr/bin/udevadm").exists() {
+        return Err(Error::Refused {
+            message: format!(
+                "the image of {} holds udev, which would act on this machine's devices; leave out the package that brings it",
+                release.title()
+            ),
+        });
+    }
     let units = root.join("usr/lib/systemd/system");
     fs_err::write(units.join("garboard-lab-early.service"), EARLY_SERVICE)?;
     fs_err::create_dir_all(units.join("sysinit.target.wants"))?;
@@ -30,13 +49,16 @@ pub(super) fn build(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
     }
     // What mmdebstrap leaves of the machine it ran on.
     for name in ["etc/resolv.conf", "etc/hostname"] {
-        fs_err::remove_file(root.join(name))?;
+        match fs_err::remove_file(root.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
     Ok(())
 }
 
-fn debootstrap(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
-    let include = format!("--include={}", packages().join(","));
+fn debootstrap(root: &Path, release: Release, sources: &str, progress: &dyn Fn(&str)) -> Result<()> {
+    let include = format!("--include={}", packages(release).join(","));
     let mut argv: Vec<String> = [
         "setpriv",
         "--pdeathsig=KILL",
@@ -54,13 +76,14 @@ fn debootstrap(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
     for path in ["doc", "man", "locale", "info"] {
         argv.push(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
     }
-    argv.push(RELEASE.into());
+    argv.push(release.as_str().into());
     argv.push(root.to_string_lossy().into_owned());
     argv.push("-".into());
 
     let began = Instant::now();
     progress(&format!(
-        "base image: building Debian {RELEASE} with mmdebstrap; about a minute, kept in the cache"
+        "base image: building {} with mmdebstrap; about a minute, kept in the cache",
+        release.title()
     ));
     let spawn = |source| Error::Spawn { command: argv.join(" "), source };
     let mut child = Command::new(&argv[0])
@@ -72,7 +95,7 @@ fn debootstrap(root: &Path, progress: &dyn Fn(&str)) -> Result<()> {
         .spawn()
         .map_err(spawn)?;
     if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(apt::sources(RELEASE)?.as_bytes())?;
+        stdin.write_all(sources.as_bytes())?;
     }
     let mut said = String::new();
     if let Some(stderr) = child.stderr.take() {

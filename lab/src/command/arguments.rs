@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::Block;
+use crate::base::Release;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -38,6 +39,9 @@ pub enum Command {
         /// Hosts for workloads
         #[arg(long, default_value_t = 2, value_parser = count)]
         workers: usize,
+        /// What the hosts are made of that the lab lacks
+        #[arg(long, value_name = "RELEASE", value_enum, default_value_t)]
+        os: Release,
         /// Serve this upstream mirror, and use its lock, until `lab down`
         #[arg(long, value_name = "DIR")]
         mirror: Option<PathBuf>,

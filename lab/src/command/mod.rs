@@ -33,8 +33,8 @@ pub fn run(lab: Lab, output: OutputFormat) -> anyhow::Result<ExitCode> {
 fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<ExitCode> {
     let open = |name: &str| crate::Lab::open(places, name);
     match command {
-        Command::Up { name, control_planes, workers, mirror, raise_limits } => {
-            let shape = Shape { control_planes, workers };
+        Command::Up { name, control_planes, workers, os, mirror, raise_limits } => {
+            let shape = Shape { control_planes, workers, os };
             if raise_limits {
                 crate::limits::raise(&name)?;
             }

@@ -81,7 +81,7 @@ pub(super) fn read(lab: &Lab, host: &str, leader: i32, mounts: &[Mount]) -> Resu
     let mut walk = Walk {
         root: PathBuf::from(format!("/proc/{leader}/root")),
         upper: folder.join("upper"),
-        image: image_digests(lab)?,
+        image: image_digests(lab, host)?,
         mounts,
         facts: Vec::new(),
     };
@@ -161,9 +161,9 @@ impl Walk<'_> {
     }
 }
 
-/// The digests of the base image's files: computed once and kept beside it.
-fn image_digests(lab: &Lab) -> Result<BTreeMap<String, String>> {
-    let root = base::root(&lab.places, &lab.record.base);
+/// The digests of the files of a host's base image: computed once and kept beside it.
+fn image_digests(lab: &Lab, host: &str) -> Result<BTreeMap<String, String>> {
+    let root = base::root(&lab.places, lab.record.base(lab.host(host)?)?);
     let kept = root.with_file_name("digests.json");
     match fs_err::read(&kept) {
         Ok(bytes) => {

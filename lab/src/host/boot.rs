@@ -22,7 +22,8 @@ const SYSTEM_CALLS: &str = "@keyring bpf perf_event_open @mount @raw-io @module 
 pub(crate) fn boot(places: &Places, lab: &str, host: &str) -> Result<std::convert::Infallible> {
     // The supervisor's end is a power cut: nobody would be left to restart the host.
     set_pdeathsig(Signal::SIGKILL).map_err(Error::system("tie the host to its supervisor"))?;
-    let record = Lab::open(places, lab)?.record;
+    let opened = Lab::open(places, lab)?;
+    let base = base::root(places, opened.record.base(opened.host(host)?)?);
     let folder = places.host(lab, host);
     let name = namespace::of_host(lab, host);
     cgroup::join(&name)?;
@@ -31,7 +32,7 @@ pub(crate) fn boot(places: &Places, lab: &str, host: &str) -> Result<std::conver
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
         .map_err(Error::system("detach the mounts"))?;
-    mount_root(&base::root(places, &record.base), &folder)?;
+    mount_root(&base, &folder)?;
     // Entered before nspawn starts, not by its own option: /sys then shows this namespace's links.
     namespace::enter(&name)?;
 

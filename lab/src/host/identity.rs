@@ -1,5 +1,6 @@
 //! What makes a host a machine of its own: name, machine-id, host keys, and who may log in.
 
+use fs_err::os::unix::fs::symlink;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -31,13 +32,25 @@ pub(crate) fn make(places: &Places, record: &Record, host: &HostRecord) -> Resul
     write(&upper, "etc/hostname", 0o644, format!("{}\n", host.name).as_bytes())?;
     write(&upper, "etc/hosts", 0o644, hosts_file(&host.name).as_bytes())?;
     // As a real network would announce it; nothing answers there.
-    write(&upper, "etc/resolv.conf", 0o644, format!("nameserver {}\n", record.gateway()).as_bytes())?;
+    if host.os.has_stub_resolver() {
+        let server = format!("[Resolve]\nDNS={}\n", record.gateway());
+        write(&upper, "etc/systemd/resolved.conf.d/network.conf", 0o644, server.as_bytes())?;
+        symlink("../run/systemd/resolve/stub-resolv.conf", upper.join("etc/resolv.conf"))?;
+    } else {
+        let server = format!("nameserver {}\n", record.gateway());
+        write(&upper, "etc/resolv.conf", 0o644, server.as_bytes())?;
+    }
     write(&upper, "etc/machine-id", 0o444, format!("{}\n", machine_id()?).as_bytes())?;
     let identity = fs_err::read(places.lab(&record.name).join("identity.pub"))?;
     write(&upper, "root/.ssh/authorized_keys", 0o600, &identity)?;
     // Folders that the overlay merges take the upper one's mode.
     set_mode(&upper.join("root"), 0o700)?;
     set_mode(&upper.join("root/.ssh"), 0o700)?;
+    if host.os.shows_notice_once() {
+        // Not by whoever logs in first: he would be seen to change the host.
+        make_folder(&upper.join("root/.cache"), 0o700)?;
+        write(&upper, "root/.cache/motd.legal-displayed", 0o644, b"")?;
+    }
     make_folder(&upper.join("etc/ssh"), 0o755)?;
     for kind in ["ed25519", "ecdsa"] {
         let path = upper.join(format!("etc/ssh/ssh_host_{kind}_key"));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use garboard_lab::{Lab, Places, Shape};
+use garboard_lab::{Lab, Places, Release, Shape};
 
 /// A lab that goes with the test.
 pub(super) struct TestLab {
@@ -23,7 +23,7 @@ impl TestLab {
         // An earlier run may have been killed.
         Lab::down(&places, name).expect("the remains of an earlier run go away");
         let guard = Guard { places: places.clone(), name: name.into() };
-        let shape = Shape { control_planes: 1, workers };
+        let shape = Shape { control_planes: 1, workers, os: Release::Bookworm };
         let lab = Lab::up(&places, name, shape, mirror, &|_| {}).expect("the lab comes up");
         std::mem::forget(guard);
         Self { lab, places }
