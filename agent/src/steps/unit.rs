@@ -130,16 +130,17 @@ impl Kind for Unit {
         {
             file::write(&path, content, 0o644, &of_file, context)?;
         }
-        if !of_file.is_empty() || before.needs_reload {
-            systemctl(&["daemon-reload"], context)?;
-        }
         let differs = |field| changes.iter().any(|change| change.field == field);
         if differs(Field::Enabled) {
-            // What is started at boot needs no reload of systemd now; one takes as long as all else of this step.
+            // Without its own reload of systemd: one takes as long as all else of this step, and serves both.
             systemctl(
                 &[if self.enabled { "enable" } else { "disable" }, "--no-reload", "--", &self.name],
                 context,
             )?;
+        }
+        // From systemd 254 on, one that has not been told of an enabled unit says of every unit that it has to be read anew.
+        if !of_file.is_empty() || before.needs_reload || differs(Field::Enabled) {
+            systemctl(&["daemon-reload"], context)?;
         }
         if differs(Field::Restart) {
             job(self, "restart", context)?;

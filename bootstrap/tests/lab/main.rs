@@ -21,6 +21,7 @@ mod mesh;
 mod own_playbook;
 mod ready;
 mod refusals;
+mod releases;
 mod repair;
 mod reset;
 mod second_up;

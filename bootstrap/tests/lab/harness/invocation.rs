@@ -147,13 +147,14 @@ impl Finished {
         let mut lines: Vec<String> =
             shown.map(|event| event.to_string().chars().take(400).collect()).collect();
         lines.drain(..lines.len().saturating_sub(30));
+        // What failed may lie further back: the other hosts go on.
         format!(
             "`{}` ended with {} after {:.1?}\n{}\n{}",
             self.what,
             self.code,
             self.time,
             lines.join("\n"),
-            self.stderr
+            self.complaints()
         )
     }
 }

@@ -80,7 +80,7 @@ impl TestLab {
             program: product(),
         };
         let mirror = shape.mirror.then(mirror_folder);
-        let summary = lab_up(&folder, &cache, name, shape.workers, mirror.as_deref());
+        let summary = lab_up(&folder, &cache, name, (shape.workers, "bookworm"), mirror.as_deref());
         let lab = Lab::open(&places, name).unwrap();
         let upstream = summary["upstream"].as_str().map(str::to_owned);
         assert_eq!(upstream.is_some(), shape.mirror, "the lab serves the mirror it was given");
@@ -90,7 +90,13 @@ impl TestLab {
 
     /// Adds workers until there are so many.
     pub(crate) fn grow(&mut self, workers: usize) {
-        lab_up(&self.folder, &self.cache, self.name, workers, Some(&mirror_folder()));
+        self.grow_by(workers, "bookworm");
+    }
+
+    /// The same, with workers made of that release.
+    pub(crate) fn grow_by(&mut self, workers: usize, os: &str) {
+        let mirror = self.upstream.is_some().then(mirror_folder);
+        lab_up(&self.folder, &self.cache, self.name, (workers, os), mirror.as_deref());
         self.lab = Lab::open(&self.lab_places(), self.name).unwrap();
     }
 
@@ -107,6 +113,11 @@ impl TestLab {
     /// Names of its hosts, control planes first.
     pub(crate) fn host_names(&self) -> Vec<String> {
         self.lab.hosts().iter().map(|host| host.name.clone()).collect()
+    }
+
+    /// Where its mirror is served, if it has one.
+    pub(crate) fn upstream(&self) -> Option<&str> {
+        self.upstream.as_deref()
     }
 
     /// Its name, and the cluster's.
@@ -275,10 +286,16 @@ impl Drop for Leftovers {
     }
 }
 
-fn lab_up(folder: &Path, cache: &Path, name: &str, workers: usize, mirror: Option<&Path>) -> Value {
+fn lab_up(
+    folder: &Path,
+    cache: &Path,
+    name: &str,
+    (workers, os): (usize, &str),
+    mirror: Option<&Path>,
+) -> Value {
     let mut command = command(folder, cache);
     command.args(["--output", "json", "lab", "up", name, "--control-planes", "1"]);
-    command.args(["--workers", &workers.to_string()]);
+    command.args(["--workers", &workers.to_string(), "--os", os]);
     if let Some(mirror) = mirror {
         command.arg("--mirror").arg(mirror);
     }

@@ -16,13 +16,14 @@ const KEPT: [&str; 5] = ["/etc/", "/usr/", "/opt/", "/var/lib/garboard/", "/boot
 
 /// Observers on some hosts.
 pub(crate) struct Watch {
-    control: Control,
+    control: BTreeMap<String, Control>,
     observers: BTreeMap<String, Observer>,
 }
 
 /// What they saw.
 pub(crate) struct Observed {
-    control: Control,
+    /// Of each host.
+    control: BTreeMap<String, Control>,
     events: BTreeMap<String, Vec<Event>>,
 }
 
@@ -32,7 +33,14 @@ type Control = BTreeSet<(Kind, String)>;
 impl Watch {
     /// Begins; what happens after the return is seen.
     pub(crate) fn begin(lab: &TestLab, hosts: &[String]) -> Self {
-        let control = control(lab, &hosts[0]);
+        // Each release has its own way to log somebody in.
+        let mut of_release = BTreeMap::new();
+        let mut control = BTreeMap::new();
+        for host in hosts {
+            let os = lab.lab().host(host).unwrap().os;
+            let known = of_release.entry(os).or_insert_with(|| self::control(lab, host));
+            control.insert(host.clone(), known.clone());
+        }
         let observers =
             hosts.iter().map(|host| (host.clone(), Observer::start(lab.lab(), host).unwrap())).collect();
         Self { control, observers }
@@ -61,7 +69,7 @@ impl Observed {
             .filter(|event| event.kind != Kind::Execute)
             .filter(|event| is_ours(event) || KEPT.iter().any(|place| event.path.starts_with(place)))
             .filter(|event| !OWN.contains(&event.path.as_str()))
-            .filter(|event| !self.control.contains(&pattern(event)))
+            .filter(|event| !self.control[host].contains(&pattern(event)))
             .map(|event| format!("{:?} {} by {} in {}", event.kind, event.path, event.program, event.cgroup))
             .collect();
         assert!(found.is_empty(), "written on {host}:\n{}", found.join("\n"));
@@ -74,7 +82,7 @@ impl Observed {
 
     /// Those of them that a bare login and an empty unit do not execute.
     pub(crate) fn programs_of_ours(&self, host: &str) -> BTreeSet<String> {
-        let ours = self.executed(host).filter(|event| !self.control.contains(&pattern(event)));
+        let ours = self.executed(host).filter(|event| !self.control[host].contains(&pattern(event)));
         ours.map(|event| event.path.clone()).collect()
     }
 
