@@ -10,6 +10,7 @@ pub mod executor;
 pub mod facts;
 pub mod join;
 pub mod mesh;
+pub(crate) mod packages;
 pub mod pipe;
 pub mod program;
 pub mod reset;

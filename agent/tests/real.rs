@@ -6,7 +6,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use garboard_agent::system::{Command, CommandError, Kind, Live, Look as _, Real, System as _, temporary};
+use garboard_agent::system::{
+    Command, CommandError, FileLock, Kind, Live, Look as _, Real, System as _, temporary,
+};
 use garboard_protocol::Digest;
 
 #[test]
@@ -172,4 +174,45 @@ fn a_command_that_stops_reading_tells_its_own_reason() {
         matches!(&error, CommandError::Exit { code: 3, stderr, .. } if stderr == "no space"),
         "{error:?}"
     );
+}
+
+/// Locks a file, says so, and keeps the lock until its standard input ends.
+const HOLDER: &str = r#"
+use Fcntl; open(my $file, "+<", $ARGV[0]) or die; my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+fcntl($file, F_SETLK, $lock) or die; $| = 1; print "held\n"; <STDIN>; close($file); print "closed\n"; <STDIN>;
+"#;
+
+#[test]
+fn who_holds_a_lock_is_known_and_its_end_is_an_event() {
+    let root = tempfile::tempdir().unwrap();
+    let (host, path) = (Real::below(root.path()), Path::new("/lock"));
+    assert_eq!(host.lock_of(path).unwrap(), FileLock::Free, "there is no such file");
+    fs_err::write(root.path().join("lock"), "").unwrap();
+    assert_eq!(host.lock_of(path).unwrap(), FileLock::Free);
+    let mut holder = std::process::Command::new("perl")
+        .args(["-e", HOLDER])
+        .arg(root.path().join("lock"))
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = io::BufReader::new(holder.stdout.take().unwrap());
+    let mut line = String::new();
+    io::BufRead::read_line(&mut said, &mut line).unwrap();
+    assert_eq!((line.as_str(), host.lock_of(path).unwrap()), ("held\n", FileLock::HeldBy(holder.id())));
+    host.wait_for_lock(path, Duration::from_millis(50)).unwrap();
+    assert_eq!(host.lock_of(path).unwrap(), FileLock::HeldBy(holder.id()), "looking took the lock away");
+
+    let mut input = holder.stdin.take().unwrap();
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| host.wait_for_lock(path, Duration::from_mins(10)));
+        // The holder lives on: it is the close that is seen.
+        io::Write::write_all(&mut input, b"\n").unwrap();
+        waiter.join().unwrap().unwrap();
+    });
+    assert!(begun.elapsed() < Duration::from_mins(1));
+    assert_eq!(host.lock_of(path).unwrap(), FileLock::Free);
+    drop(input);
+    assert!(holder.wait().unwrap().success());
 }

@@ -47,6 +47,8 @@ pub enum Field {
     Value,
     /// A kernel module, loaded or not.
     Loaded,
+    /// A package of the operating system: `installed`, or the state it is in.
+    Installed,
     /// A unit, started at boot or not.
     Enabled,
     /// A unit, running or not.

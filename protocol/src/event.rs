@@ -66,6 +66,8 @@ pub enum Body {
         id: StepId,
         /// One line, without secrets.
         text: String,
+        /// Whether the step stands still until another program on the host is done.
+        waits: bool,
     },
     /// A step of the queue ended well.
     Finished {

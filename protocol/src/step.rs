@@ -48,6 +48,8 @@ pub enum Step {
     KernelModule(KernelModule),
     /// See [`Swap`].
     Swap(Swap),
+    /// See [`Package`].
+    Package(Package),
     /// See [`Unit`].
     Unit(Unit),
     /// See [`Hostname`].
@@ -75,6 +77,7 @@ impl Step {
             Self::Sysctl(_) => "sysctl",
             Self::KernelModule(_) => "kernel_module",
             Self::Swap(_) => "swap",
+            Self::Package(_) => "package",
             Self::Unit(_) => "unit",
             Self::Hostname(_) => "hostname",
             Self::HostsEntry(_) => "hosts_entry",
@@ -95,6 +98,7 @@ impl Step {
             Self::Sysctl(step) => step.key.clone(),
             Self::KernelModule(step) => step.name.clone(),
             Self::Swap(_) => "off".to_owned(),
+            Self::Package(step) => step.names.join(" "),
             Self::Unit(step) => step.name.clone(),
             Self::Hostname(step) => step.name.clone(),
             Self::HostsEntry(step) => step.names.join(" "),
@@ -195,6 +199,16 @@ pub struct KernelModule {
 /// Swap off, now and after a reboot; restore turns on again what was on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swap {}
+
+/// Packages of the operating system, installed by its own package manager from its own sources. Restore removes those that
+/// came with it, and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Package {
+    /// Names as the archive has them; at least one.
+    pub names: Vec<String>,
+    /// Longest it waits for others who install packages, in seconds. They are never stopped.
+    pub wait_seconds: u64,
+}
 
 /// A systemd unit: its file (when ours), enabled, running, and restarted when what it read at start has changed since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

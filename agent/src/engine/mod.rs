@@ -168,13 +168,17 @@ impl Engine {
     }
 
     fn apply(&self, step: &QueuedStep, changes: &[Change], say: &dyn Fn(Body)) -> Result<Outputs, StepError> {
-        let progress = |text: &str| say(Body::Progress { id: step.id.clone(), text: text.to_owned() });
+        let tell = |text: &str, waits| {
+            say(Body::Progress { id: step.id.clone(), text: text.to_owned(), waits });
+        };
+        let (progress, waiting) = (|text: &str| tell(text, false), |text: &str| tell(text, true));
         let context = Context {
             system: &*self.host.system,
             records: &self.records,
             blobs: &self.host.layout.complete_blobs(),
             baseline: &self.baseline,
             progress: &progress,
+            waiting: &waiting,
         };
         (self.host.kinds)(&step.step).apply(changes, &context)
     }

@@ -143,6 +143,7 @@ fn tell_lost(error: &std::io::Error, say: &dyn Fn(Body)) {
     say(Body::Progress {
         id: garboard_protocol::StepId("reset".to_owned()),
         text: format!("what is left of our notes cannot be read: {error}"),
+        waits: false,
     });
 }
 

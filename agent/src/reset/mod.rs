@@ -83,9 +83,10 @@ pub fn reset(
         say,
     };
     work.stop(&kept);
-    work.give_back(false);
+    work.give_back(&kept.entries, false);
+    work.remove_packages();
     work.remove(&kept.owned, options.delete_data);
-    work.give_back(true);
+    work.give_back(&kept.entries, true);
     work.reload(&kept.entries);
     let Work { mut report, has_failed, say, .. } = work;
     let mut seen = verify::compare(&kept, system.look())?.leftovers;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use garboard_protocol::reset::Leftover;
 
+use crate::packages::{State, Status};
 use crate::steps::path::failed;
 use crate::steps::swap::COMMENT;
 use crate::steps::sysctl::{live, path_of};
@@ -62,7 +63,8 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
             system.set_hostname(before).map_err(failed("set the host name in", "/proc/sys/kernel/hostname"))
         }
         Entry::Line { path, line } => remove_line(path, line, system),
-        Entry::Member { .. } => Ok(()),
+        // Packages all at once, by `super::work`: they need each other.
+        Entry::Package { .. } | Entry::Member { .. } => Ok(()),
     }
 }
 
@@ -126,8 +128,36 @@ pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover
             }
             Ok(None)
         }
+        Entry::Package { name, had_configuration } => {
+            let status =
+                Status::read(look).map_err(failed("read", "/var/lib/dpkg/status"))?.unwrap_or_default();
+            match status.state(name) {
+                None => Ok(None),
+                Some(State::Configuration) if *had_configuration => Ok(None),
+                Some(State::Configuration) => {
+                    of("package", name, "its configuration was not there before".to_owned())
+                }
+                Some(_) => of("package", name, "was not installed before".to_owned()),
+            }
+        }
         Entry::KernelModule { .. } | Entry::Member { .. } => Ok(None),
     }
+}
+
+/// Whether the unit of an entry went away with the package that had brought it: it was noted after one came, and systemd
+/// knows no such unit any more.
+pub(super) fn went_with_package(
+    entry: &Entry,
+    entries: &[Entry],
+    look: &dyn Look,
+) -> Result<bool, StepError> {
+    let Entry::Unit { name, enabled, .. } = entry else { return Ok(false) };
+    let mut earlier = entries.iter().take_while(|other| *other != entry);
+    if enabled.is_empty() || !earlier.any(|other| matches!(other, Entry::Package { .. })) {
+        return Ok(false);
+    }
+    let now = state(name, look)?;
+    Ok(now.enabled.is_empty() && !is_running(&now))
 }
 
 fn remove(path: &str, system: &dyn System) -> Result<(), StepError> {

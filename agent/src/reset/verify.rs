@@ -45,7 +45,12 @@ pub(super) fn compare(kept: &Kept, look: &dyn Look) -> Result<ResetReport, StepE
     };
     let before = Before::of(before, look).map_err(super::unreadable("snapshot"))?;
     for entry in &kept.entries {
-        match restore::leftover(entry, look) {
+        let found = match restore::went_with_package(entry, &kept.entries, look) {
+            Ok(true) => Ok(None),
+            Ok(false) => restore::leftover(entry, look),
+            Err(error) => Err(error),
+        };
+        match found {
             Ok(found) => report.leftovers.extend(found),
             Err(error) => report.leftovers.push(unseen(&entry.subject(), &error)),
         }

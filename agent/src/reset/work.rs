@@ -1,5 +1,6 @@
 //! The parts of a reset, in their order. A part that fails is reported and does not hold up the others.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,12 +14,15 @@ use super::kept::Kept;
 use super::owned::subject;
 use super::snapshot::{self, Before};
 use super::{nft, owned, pods, processes, restore};
+use crate::packages::{self, Came, Patience};
 use crate::steps::path::failed;
 use crate::steps::{Entry, StepError};
 use crate::store::Baseline;
 use crate::system::{Command, CommandError, System};
 
 const RUNTIME: &str = "containerd.service";
+/// How long others are waited for who install packages, in seconds.
+const PATIENCE: u64 = 600;
 
 /// A reset at work.
 pub(super) struct Work<'a> {
@@ -82,7 +86,7 @@ impl Work<'_> {
     }
 
     /// Restores the baseline, newest first, and strikes each entry.
-    pub(super) fn give_back(&mut self, late: bool) {
+    pub(super) fn give_back(&mut self, all: &[Entry], late: bool) {
         let (name, doing) = if late {
             ("folders", "removing empty folders")
         } else {
@@ -90,11 +94,18 @@ impl Work<'_> {
         };
         self.part(name, doing, |work| {
             for entry in work.baseline.entries().iter().rev() {
-                if !late && restore::is_late(entry, work.system.look()) {
+                if matches!(entry, Entry::Package { .. })
+                    || !late && restore::is_late(entry, work.system.look())
+                {
                     continue;
                 }
                 let subject = entry.subject();
-                match restore::restore(entry, work.baseline, work.system) {
+                let restored = match restore::went_with_package(entry, all, work.system.look()) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => restore::restore(entry, work.baseline, work.system),
+                    Err(error) => Err(error),
+                };
+                match restored {
                     Ok(()) => work.report.restored += 1,
                     // Files of others in a folder that we made: the folder is theirs now.
                     Err(StepError::Failed { message, .. }) => work.note("directory", &subject, &message),
@@ -108,6 +119,53 @@ impl Work<'_> {
                 if let Err(source) = work.baseline.strike(&subject) {
                     let error = failed("write", "/var/lib/garboard/baseline/entries")(source);
                     work.failed("baseline", &subject, &error);
+                }
+            }
+        });
+    }
+
+    /// Removes the packages that came with us, when our own files are out of their folders.
+    pub(super) fn remove_packages(&mut self) {
+        let entries = self.baseline.entries();
+        let came: Vec<Came<'_>> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Package { name, had_configuration } => {
+                    Some(Came { name, had_configuration: *had_configuration })
+                }
+                _ => None,
+            })
+            .collect();
+        if came.is_empty() {
+            return;
+        }
+        self.part("packages", "removing packages", |work| {
+            let tell = RefCell::new(&mut *work.say);
+            let waiting = |text: &str| {
+                let id = StepId("reset/packages".to_owned());
+                (tell.borrow_mut())(Body::Progress { id, text: text.to_owned(), waits: true });
+            };
+            let removed = packages::remove(&came, &Patience::new(PATIENCE, &waiting), work.system);
+            let needed = match removed {
+                Ok(needed) => needed,
+                Err(error) => {
+                    let names: Vec<_> = came.iter().map(|one| one.name).collect();
+                    return work.failed("package", &names.join(" "), &error);
+                }
+            };
+            for (name, by) in &needed {
+                work.note(
+                    "package",
+                    name,
+                    &format!("was not installed before, but `{by}` has come to need it"),
+                );
+            }
+            for entry in &entries {
+                let Entry::Package { name, .. } = entry else { continue };
+                work.report.restored += u64::from(!needed.contains_key(name));
+                if let Err(source) = work.baseline.strike(&entry.subject()) {
+                    let error = failed("write", "/var/lib/garboard/baseline/entries")(source);
+                    work.failed("baseline", &entry.subject(), &error);
                 }
             }
         });

@@ -15,6 +15,7 @@ mod kubeadm_init;
 mod kubeadm_join;
 mod membership;
 mod oci_layout;
+mod package;
 pub(crate) mod path;
 pub(crate) mod swap;
 pub(crate) mod sysctl;
@@ -113,6 +114,8 @@ pub struct Context<'a> {
     pub baseline: &'a dyn Baseline,
     /// Says something to a person while a long step works.
     pub progress: &'a dyn Fn(&str),
+    /// Says for whom or what a step stands still.
+    pub waiting: &'a dyn Fn(&str),
 }
 
 impl Context<'_> {
@@ -194,6 +197,13 @@ pub enum Entry {
         /// Unit that turned it on at boot and was masked by us, if any.
         unit: Option<String>,
     },
+    /// A package that was not installed.
+    Package {
+        /// With its architecture, `NAME:ARCHITECTURE`, where that is not the host's own.
+        name: String,
+        /// Whether its configuration was there: it had been installed once, and removed.
+        had_configuration: bool,
+    },
     /// A unit's state.
     Unit {
         /// With its ending.
@@ -230,6 +240,7 @@ impl Entry {
             Self::Sysctl { key, .. } => format!("sysctl {key}"),
             Self::KernelModule { name } => format!("kernel_module {name}"),
             Self::Swap { path, .. } => format!("swap {path}"),
+            Self::Package { name, .. } => format!("package {name}"),
             Self::Unit { name, .. } => format!("unit {name}"),
             Self::Hostname { .. } => "hostname".to_owned(),
             Self::Line { path, line } => format!("line {path} {line}"),
@@ -282,6 +293,7 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::Sysctl(step) => step,
         Step::KernelModule(step) => step,
         Step::Swap(step) => step,
+        Step::Package(step) => step,
         Step::Unit(step) => step,
         Step::Hostname(step) => step,
         Step::HostsEntry(step) => step,

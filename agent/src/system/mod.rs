@@ -185,6 +185,17 @@ pub struct Live<'a> {
     pub line: Option<&'a mut dyn FnMut(&str)>,
 }
 
+/// Whether somebody holds a lock on a file (`fcntl(2)`, advisory record locks).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileLock {
+    /// Nobody, or there is no such file.
+    Free,
+    /// The process of this number.
+    HeldBy(u32),
+    /// A process that cannot be seen from here.
+    Held,
+}
+
 /// Space of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -213,6 +224,8 @@ pub trait Look: Send + Sync {
     fn ask(&self, command: &Command) -> Result<Output, CommandError>;
     /// Space at a path.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// Who holds a lock on a file that another one could not be had beside.
+    fn lock_of(&self, path: &Path) -> io::Result<FileLock>;
     /// Wall clock, nanoseconds since 1970.
     fn now(&self) -> i128;
 
@@ -264,6 +277,9 @@ pub trait System: Look {
     fn run(&self, command: &Command) -> Result<Output, CommandError>;
     /// Like `run`, streaming: see [`Live`].
     fn run_live(&self, command: &Command, live: Live<'_>) -> Result<Output, CommandError>;
+    /// Comes back when a process that could write to `path` closes it, when the lock on it is free, or after `longest`.
+    /// Takes no lock itself: a lock held for a moment would turn away whoever comes in that moment.
+    fn wait_for_lock(&self, path: &Path, longest: Duration) -> io::Result<()>;
     /// Unmounts lazily what is mounted at `path`.
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Sets the live host name.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use garboard_protocol::Digest;
 
-use super::{Command, CommandError, Look, Metadata, Output, Space};
+use super::{Command, CommandError, FileLock, Look, Metadata, Output, Space};
 use crate::store::Records;
 
 /// What commands answered.
@@ -66,6 +66,10 @@ impl Look for Pass<'_> {
 
     fn space(&self, path: &Path) -> io::Result<Space> {
         self.look.space(path)
+    }
+
+    fn lock_of(&self, path: &Path) -> io::Result<FileLock> {
+        self.look.lock_of(path)
     }
 
     fn now(&self) -> i128 {

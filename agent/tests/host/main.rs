@@ -5,6 +5,7 @@
 mod files;
 mod machine;
 mod membership;
+mod packages;
 mod reset;
 mod settings;
 mod software;

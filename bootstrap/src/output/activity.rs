@@ -132,7 +132,8 @@ mod tests {
         let planned = Event::HostPlanned { host: host(), steps: 40, pending: 12 };
         let step = || "host/1".to_owned();
         let started = Event::StepStarted { host: host(), step: step(), doing: "write `/etc/x`".to_owned() };
-        let news = Event::StepProgress { host: host(), step: step(), text: "half of it".to_owned() };
+        let news =
+            Event::StepProgress { host: host(), step: step(), text: "half of it".to_owned(), waits: false };
         let sending = Event::Sending { host: host(), done: 1_000_000, total: 80_000_000 };
         let finished =
             Event::StepFinished { host: host(), step: step(), changes: Vec::new(), milliseconds: 1 };

@@ -112,6 +112,8 @@ pub enum Event {
         step: String,
         /// One line.
         text: String,
+        /// Whether the step stands still until another program on the host is done.
+        waits: bool,
     },
     /// A step ended well.
     StepFinished {

@@ -201,6 +201,9 @@ impl Human {
             Event::StepStarted { host, doing, .. } if is_plain && verbose => {
                 Some(of(host, Mark::Begins, &paint.ink(Ink::Plain, doing)))
             }
+            Event::StepProgress { host, step, text, waits: true } if is_plain || verbose => {
+                Some(of(host, Mark::Waits, &text::one_line(&format!("{text} ({step})"))))
+            }
             Event::StepProgress { host, text, .. } if is_plain && verbose => {
                 Some(of(host, Mark::Begins, &paint.ink(Ink::Faint, text)))
             }

@@ -169,10 +169,11 @@ impl Chain<'_> {
                     });
                     at = Some(id);
                 }
-                Body::Progress { id, text } => self.events.send(&Event::StepProgress {
+                Body::Progress { id, text, waits } => self.events.send(&Event::StepProgress {
                     host: self.host.to_owned(),
                     step: id.to_string(),
                     text,
+                    waits,
                 }),
                 Body::Finished { id, changes, outputs, milliseconds } => {
                     self.finished(&id, changes, milliseconds, ended);

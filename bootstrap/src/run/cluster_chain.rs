@@ -270,6 +270,7 @@ impl ClusterChain<'_> {
                     host: CLUSTER.to_owned(),
                     step: step.id.to_string(),
                     text: lacking.join("; "),
+                    waits: false,
                 });
             };
             tokio::select! {

@@ -106,8 +106,8 @@ impl Run {
             Body::Started { id, doing } => {
                 self.events().send(&Event::StepStarted { host, step: id.to_string(), doing });
             }
-            Body::Progress { id, text } => {
-                self.events().send(&Event::StepProgress { host, step: id.to_string(), text });
+            Body::Progress { id, text, waits } => {
+                self.events().send(&Event::StepProgress { host, step: id.to_string(), text, waits });
             }
             Body::Finished { id, changes, milliseconds, .. } => {
                 self.events().send(&Event::StepFinished {

@@ -19,6 +19,7 @@ mod life;
 mod login;
 mod mesh;
 mod own_playbook;
+mod packages;
 mod ready;
 mod refusals;
 mod releases;

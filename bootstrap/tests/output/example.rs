@@ -40,6 +40,7 @@ pub(crate) fn events() -> Vec<Event> {
             host: w1(),
             step: "worker/2".to_owned(),
             text: "importing registry.k8s.io/kube-proxy:v1.36.3".to_owned(),
+            waits: false,
         },
         Event::StepFinished {
             host: w1(),

@@ -55,7 +55,8 @@ async fn requests_overlap_and_each_gets_its_own_answers() {
         let (first, second) = (agent.request().await, agent.request().await);
         // Answered the other way round, with events of both in between.
         for (request, text) in [(&second, "second"), (&first, "first")] {
-            let event = Body::Progress { id: StepId("step".to_owned()), text: text.to_owned() };
+            let id = StepId("step".to_owned());
+            let event = Body::Progress { id, text: text.to_owned(), waits: false };
             agent.say(request.id, event).await;
         }
         agent.say(second.id, Body::Failed(failure(FailureKind::Step, "no"))).await;

@@ -12,6 +12,8 @@ use crate::yaml::{Fields, Node};
 const INIT_SECONDS: u64 = 600;
 /// Longest `kubeadm join` may take.
 const JOIN_SECONDS: u64 = 420;
+/// Longest others who install packages are waited for: unattended upgrades of a slow machine take minutes.
+const PACKAGE_SECONDS: u64 = 600;
 
 impl Reader<'_> {
     pub(crate) fn host_step(&mut self, kind: &str, node: &Node) -> Option<HostStep> {
@@ -59,6 +61,14 @@ impl Reader<'_> {
                 let name = self.literal_field(fields, "name", "the name of a kernel module");
                 let optional = self.boolean_field(fields, "optional", false);
                 Some(HostStep::KernelModule { name: name?.value, optional: optional? })
+            }
+            "package" => {
+                let names = fields.required("names", self.faults).and_then(|node| self.packages(node));
+                let wait_seconds = match fields.optional("wait_seconds") {
+                    Some(node) => self.seconds(node),
+                    None => Some(PACKAGE_SECONDS),
+                };
+                Some(HostStep::Package { names: names?, wait_seconds: wait_seconds? })
             }
             "unit" => self.unit(fields),
             "hostname" => {
@@ -148,6 +158,22 @@ impl Reader<'_> {
         (config, timeout)
     }
 
+    fn packages(&mut self, node: &Node) -> Option<Vec<String>> {
+        let names = node.texts("a list of packages", self.faults)?;
+        if names.is_empty() {
+            self.faults.push(Fault::new(node.span, "at least one package is named"));
+        }
+        for name in &names {
+            if !is_package(&name.value) {
+                let fault = Fault::new(name.span, format!("`{}` is no package's name", name.value));
+                self.faults.push(fault.help(
+                    "small letters, digits, `+`, `-` and `.`; the version is the one that the host's sources have",
+                ));
+            }
+        }
+        Some(names.into_iter().map(|name| name.value).collect())
+    }
+
     fn members(&mut self, node: &Node) -> Option<Vec<Spanned<String>>> {
         let members = node.texts("a list of names inside the archive", self.faults)?;
         for member in &members {
@@ -189,6 +215,15 @@ impl Reader<'_> {
     fn boolean_field(&mut self, fields: &mut Fields<'_>, key: &'static str, default: bool) -> Option<bool> {
         fields.optional(key).map_or(Some(default), |node| node.boolean(self.faults))
     }
+}
+
+/// As Debian Policy §5.6.7 has it, and without the `-` at the end that would have apt remove it.
+fn is_package(name: &str) -> bool {
+    let allowed = |one: u8| one.is_ascii_lowercase() || one.is_ascii_digit() || b"+-.".contains(&one);
+    name.len() > 1
+        && name.bytes().all(allowed)
+        && name.as_bytes()[0].is_ascii_alphanumeric()
+        && !name.ends_with('-')
 }
 
 /// From "left out, or wrong, or good" to "wrong, or left out, or good".

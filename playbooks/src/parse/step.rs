@@ -7,7 +7,7 @@ use crate::playbook::{Kind, Selector, SourceStep};
 use crate::yaml::{Fields, Node};
 
 /// Kinds that run on hosts.
-const HOST: [&str; 14] = [
+const HOST: [&str; 15] = [
     "directory",
     "file",
     "artifact",
@@ -15,6 +15,7 @@ const HOST: [&str; 14] = [
     "sysctl",
     "kernel_module",
     "swap",
+    "package",
     "unit",
     "hostname",
     "hosts_entry",
@@ -28,11 +29,10 @@ const CLUSTER: [&str; 4] = ["manifest", "wait_nodes", "label", "token"];
 /// Kinds that make the cluster: a second one of them would be a second cluster.
 const SHIPPED: [&str; 4] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token"];
 /// Kinds of the design that nothing acts on yet.
-const LATER: [&str; 13] = [
+const LATER: [&str; 12] = [
     "line_in_file",
     "symlink",
     "mount",
-    "package",
     "user",
     "group",
     "nft",

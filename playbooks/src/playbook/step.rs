@@ -66,6 +66,10 @@ pub(crate) enum HostStep {
         optional: bool,
     },
     Swap,
+    Package {
+        names: Vec<String>,
+        wait_seconds: u64,
+    },
     Unit {
         name: Spanned<String>,
         content: Option<Text>,

@@ -8,7 +8,7 @@ use garboard_protocol::facts::Facts;
 use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
     Archive, Artifact, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry, Image, KernelModule,
-    KubeadmInit, KubeadmJoin, StepId, Swap, Sysctl, Unit,
+    KubeadmInit, KubeadmJoin, Package, StepId, Swap, Sysctl, Unit,
 };
 use tera::Context;
 
@@ -133,6 +133,9 @@ impl Renderer<'_> {
                 active: *active,
                 restart_on: restart_on.clone(),
             }),
+            HostStep::Package { names, wait_seconds } => {
+                Step::Package(Package { names: names.clone(), wait_seconds: *wait_seconds })
+            }
             HostStep::Hostname { name } => Step::Hostname(Hostname { name: self.text(name)? }),
             HostStep::HostsEntry { address, names } => {
                 let text = self.text(address)?;

@@ -67,6 +67,11 @@ scalar!(
     { "type": "string", "enum": crate::artifact::IMAGES }
 );
 scalar!(
+    /// A package of the operating system.
+    PackageName,
+    { "type": "string", "pattern": "^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$" }
+);
+scalar!(
     /// Just `off`, which readers of older YAML take for `false`.
     Swap,
     { "enum": ["off", false] }

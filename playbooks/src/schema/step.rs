@@ -2,7 +2,9 @@
 
 use schemars::{JsonSchema, Schema};
 
-use super::scalar::{Condition, File, Image as ImageName, Literal, Mode, Path, Seconds, Swap, Text};
+use super::scalar::{
+    Condition, File, Image as ImageName, Literal, Mode, PackageName, Path, Seconds, Swap, Text,
+};
 
 /// One step: exactly one kind, and what stands beside it.
 #[derive(JsonSchema)]
@@ -28,6 +30,8 @@ pub(super) struct Step {
     kernel_module: Option<KernelModule>,
     /// Swap, in all its forms.
     swap: Option<Swap>,
+    /// Packages of the operating system, from its own sources.
+    package: Option<Package>,
     /// A systemd unit.
     unit: Option<Unit>,
     /// The name of the host.
@@ -131,6 +135,15 @@ struct KernelModule {
     name: Literal,
     /// Whether a kernel without it will do; false if left out.
     optional: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Package {
+    /// As the sources of the host name them.
+    names: Vec<PackageName>,
+    /// How long others who install packages are waited for; 600 if left out.
+    wait_seconds: Option<Seconds>,
 }
 
 #[derive(JsonSchema)]

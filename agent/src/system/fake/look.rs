@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use garboard_protocol::Digest;
 
 use super::Fake;
-use crate::system::{Command, CommandError, Kind, Look, Metadata, Output, Space};
+use crate::system::{Command, CommandError, FileLock, Kind, Look, Metadata, Output, Space};
 
 impl Look for Fake {
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
@@ -66,6 +66,10 @@ impl Look for Fake {
         let state = self.state();
         state.get(path)?;
         Ok(state.space.unwrap_or(Space { free: 50_000_000_000, total: 60_000_000_000 }))
+    }
+
+    fn lock_of(&self, path: &Path) -> io::Result<FileLock> {
+        Ok(self.state().locks.get(path).copied().unwrap_or(FileLock::Free))
     }
 
     fn now(&self) -> i128 {

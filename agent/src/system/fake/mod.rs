@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use garboard_protocol::Digest;
 
-use super::{Command, CommandError, Kind, Live, Look, Output, Space, System, temporary};
+use super::{Command, CommandError, FileLock, Kind, Live, Look, Output, Space, System, temporary};
 use files::Node;
 
 /// When the clock of the host begins, nanoseconds since 1970 (2025-11-21 10:13:20 UTC); each change is a tick of one.
@@ -37,6 +38,7 @@ struct State {
     calls: Vec<String>,
     changes: u64,
     fault: Option<Fault>,
+    locks: BTreeMap<PathBuf, FileLock>,
 }
 
 /// What happens at one change, counted from 1.
@@ -120,6 +122,11 @@ impl Fake {
     /// Sets what [`Look::space`] says.
     pub fn set_space(&self, space: Space) {
         self.state().space = Some(space);
+    }
+
+    /// Lets somebody lock a file, until he is waited for.
+    pub fn lock(&self, path: &str, lock: FileLock) {
+        self.state().locks.insert(path.into(), lock);
     }
 
     /// The `nth` change from now (1: the next) fails with `errno`, once; a write leaves half of its temp file.
@@ -357,6 +364,14 @@ impl System for Fake {
             output.stdout.lines().chain(output.stderr.lines()).for_each(line);
         }
         Ok(output)
+    }
+
+    /// The holder lets go while it is waited for; see [`Fake::lock`].
+    fn wait_for_lock(&self, path: &Path, _longest: Duration) -> io::Result<()> {
+        let mut state = self.state();
+        state.calls.push(format!("ask wait for {}", path.display()));
+        state.locks.remove(path);
+        Ok(())
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 mod command;
 mod file;
+mod lock;
 mod secrecy;
 
 pub use secrecy::keep_secrets;
@@ -9,13 +10,13 @@ pub use secrecy::keep_secrets;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fs_err as fs;
 use garboard_protocol::Digest;
 use nix::mount::{MntFlags, umount2};
 
-use super::{Command, CommandError, Kind, Live, Look, Metadata, Output, Space, System};
+use super::{Command, CommandError, FileLock, Kind, Live, Look, Metadata, Output, Space, System};
 
 /// The host, or for tests a folder that stands for its root (commands are then still the machine's own).
 #[derive(Debug, Clone)]
@@ -82,6 +83,10 @@ impl Look for Real {
         let found = nix::sys::statvfs::statvfs(&self.at(path))?;
         let block = found.fragment_size();
         Ok(Space { free: found.blocks_free() * block, total: found.blocks() * block })
+    }
+
+    fn lock_of(&self, path: &Path) -> io::Result<FileLock> {
+        lock::of(&self.at(path))
     }
 
     fn now(&self) -> i128 {
@@ -163,6 +168,10 @@ impl System for Real {
 
     fn run_live(&self, command: &Command, live: Live<'_>) -> Result<Output, CommandError> {
         command::run(command, live)
+    }
+
+    fn wait_for_lock(&self, path: &Path, longest: Duration) -> io::Result<()> {
+        lock::wait(&self.at(path), longest)
     }
 
     fn unmount(&self, path: &Path) -> io::Result<()> {
