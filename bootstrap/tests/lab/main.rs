@@ -18,6 +18,7 @@ mod kills;
 mod life;
 mod login;
 mod mesh;
+mod odd_hosts;
 mod own_playbook;
 mod packages;
 mod ready;
