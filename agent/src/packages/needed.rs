@@ -43,11 +43,11 @@ mod tests {
     use crate::system::fake::Fake;
 
     fn needed(packages: &[(&str, &str)], ours: &[&str]) -> Vec<(String, String)> {
-        let mut text = String::new();
-        for (name, rest) in packages {
-            text += &format!("Package: {name}\nStatus: install ok installed\nArchitecture: all\n{rest}\n\n");
-        }
-        let host = Fake::with(&[("/var/lib/dpkg/status", &text)]);
+        let paragraph = |(name, rest): &(&str, &str)| {
+            format!("Package: {name}\nStatus: install ok installed\nArchitecture: all\n{rest}\n\n")
+        };
+        let text: Vec<String> = packages.iter().map(paragraph).collect();
+        let host = Fake::with(&[("/var/lib/dpkg/status", &text.concat())]);
         super::needed(&Status::read(&host).unwrap().unwrap(), ours).into_iter().collect()
     }
 

@@ -34,24 +34,28 @@ pub(crate) fn remove(
     let Some(status) = read()? else { return Ok(BTreeMap::new()) };
     let ours: Vec<&str> = came.iter().map(|one| one.name).collect();
     let stay = needed(&status, &ours);
-    for (had_configuration, order) in [(false, "--purge"), (true, "--remove")] {
-        let names: Vec<&str> = came
-            .iter()
-            .filter(|one| one.had_configuration == had_configuration && !stay.contains_key(one.name))
-            .filter(|one| match status.state(one.name) {
-                None => false,
-                Some(State::Configuration) => !had_configuration,
-                Some(_) => true,
-            })
-            .map(|one| one.name)
-            .collect();
-        if names.is_empty() {
-            continue;
-        }
-        let arguments = [&["--force-remove-reinstreq", order, "--"], names.as_slice()].concat();
-        let mut command = Command::new("dpkg", arguments).timeout(REMOVAL);
-        command.environment = vec![("DEBIAN_FRONTEND".to_owned(), "noninteractive".to_owned())];
-        with_locks(system, patience, &command, &mut |_| {})?;
+    let gone = came.iter().filter(|one| !stay.contains_key(one.name) && status.state(one.name).is_some());
+    let (keeping, purged): (Vec<&Came<'_>>, Vec<_>) = gone.partition(|one| one.had_configuration);
+    let is_unpacked = |one: &&&Came<'_>| status.state(one.name) != Some(&State::Configuration);
+    if keeping.iter().any(|one| is_unpacked(&one)) {
+        // All in one go: those that keep their configuration may need the others.
+        let names = keeping.iter().chain(&purged).filter(is_unpacked).map(|one| one.name);
+        dpkg("--remove", names, patience, system)?;
+    }
+    if !purged.is_empty() {
+        dpkg("--purge", purged.iter().map(|one| one.name), patience, system)?;
     }
     Ok(stay)
+}
+
+fn dpkg<'a>(
+    order: &'a str,
+    names: impl Iterator<Item = &'a str>,
+    patience: &Patience<'_>,
+    system: &dyn System,
+) -> Result<(), StepError> {
+    let arguments = ["--force-remove-reinstreq", order, "--"].into_iter().chain(names);
+    let mut command = Command::new("dpkg", arguments).timeout(REMOVAL);
+    command.environment = vec![("DEBIAN_FRONTEND".to_owned(), "noninteractive".to_owned())];
+    with_locks(system, patience, &command, &mut |_| {}).map(drop)
 }

@@ -67,6 +67,14 @@ fn machine(updated: bool) -> (Machine, Orders) {
                 fake.put(STATUS, kept.concat().as_bytes(), 0o644);
                 printed("")
             }
+            "--remove" => {
+                let removed = names.iter().fold(text, |text, name| {
+                    let from = format!("Package: {name}\nStatus: install ok installed");
+                    text.replace(&from, &format!("Package: {name}\nStatus: deinstall ok config-files"))
+                });
+                fake.put(STATUS, removed.as_bytes(), 0o644);
+                printed("")
+            }
             "--pending" => {
                 fake.put(STATUS, text.replace("half-configured", "installed").as_bytes(), 0o644);
                 printed("")
@@ -106,6 +114,24 @@ fn a_package_and_what_it_needs_come_and_go_and_what_is_upgraded_stays() {
     assert_eq!(machine.state().keys().collect::<Vec<_>>(), bare.keys().collect::<Vec<_>>());
     assert_eq!(machine.fake.content(STATUS).unwrap(), DPKG);
     assert_eq!(*orders.lock().unwrap(), ["dpkg --purge greeter-data greeter"]);
+}
+
+#[test]
+fn configuration_that_was_there_before_stays() {
+    let (machine, orders) = machine(true);
+    let before =
+        DPKG.to_owned() + &paragraph("greeter", "deinstall ok config-files", "Depends: greeter-data\n");
+    machine.fake.put(STATUS, before.as_bytes(), 0o644);
+    machine.run(&[greeter(1)]).unwrap();
+    orders.lock().unwrap().clear();
+    assert_eq!(reset_now(&machine).leftovers, []);
+    // Together at first: what goes for good is needed by what keeps its configuration.
+    assert_eq!(*orders.lock().unwrap(), ["dpkg --remove greeter greeter-data", "dpkg --purge greeter-data"]);
+    let after = machine.fake.content(STATUS).unwrap();
+    assert!(
+        after.contains("greeter\nStatus: deinstall ok config-files")
+            && !after.contains("greeter-data\nStatus")
+    );
 }
 
 #[test]
