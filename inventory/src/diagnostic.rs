@@ -84,7 +84,7 @@ impl Diagnostic {
             file: place.file.as_ref().to_owned(),
             line,
             column,
-            help: help.as_deref().map(harmless),
+            help: help.map(|help| harmless(&help)),
             primary: Some(place),
             related,
         }
@@ -93,7 +93,7 @@ impl Diagnostic {
     /// A violation of the file as a whole.
     pub fn of_file(file: &str, message: String, help: Option<String>) -> Self {
         let (file, related) = (file.to_owned(), Vec::new());
-        let help = help.as_deref().map(harmless);
+        let help = help.map(|help| harmless(&help));
         Self { message, file, line: 0, column: 0, help, primary: None, related }
     }
 

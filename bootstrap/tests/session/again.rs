@@ -77,7 +77,7 @@ async fn silence(mut agent: FakeAgent) {
 }
 
 fn progress(text: &str) -> Body {
-    Body::Progress { id: StepId("step".to_owned()), text: text.to_owned() }
+    Body::Progress { id: StepId("step".to_owned()), text: text.to_owned(), waits: false }
 }
 
 fn welcome(executor: &str) -> Body {

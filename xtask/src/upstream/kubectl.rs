@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{archive, cache};
+use super::archive;
 
 /// How long the host may be silent; the whole of some 60 MB may take longer.
 const SILENCE: Duration = Duration::from_secs(30);
