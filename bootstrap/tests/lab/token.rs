@@ -48,24 +48,44 @@ pub(crate) fn the_bootstrap_token_shows_up_nowhere(lab: &TestLab) {
             without_canary.insert(place.to_owned());
         }
     });
-    for path in &planted {
-        fs_err::remove_file(path).unwrap();
-        // The agent's own folder, which was gone; the others are not empty.
-        let _ = fs_err::remove_dir(path.parent().unwrap());
-    }
+    planted.remove();
     assert!(without_canary.is_empty(), "what was planted there was not found: {without_canary:?}");
 }
 
-/// Files in all places that are searched for files.
-fn plant(lab: &TestLab) -> Vec<PathBuf> {
-    let mut planted = vec![lab.cluster_state().join("planted"), lab.cluster_state().join("reports/planted")];
-    for host in lab.host_names() {
-        planted.extend(ON_HOSTS.map(|place| lab.host(&host).path(place).join("planted")));
-    }
-    for path in &planted {
+/// What was put into the places that are searched.
+#[derive(Default)]
+struct Planted {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Planted {
+    fn add(&mut self, path: PathBuf) {
+        let folder = path.parent().unwrap();
         // An agent that has left took its folder along.
-        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-        fs_err::write(path, CANARY).unwrap();
+        if !folder.exists() {
+            fs_err::create_dir(folder).unwrap();
+            self.folders.push(folder.to_owned());
+        }
+        fs_err::write(&path, CANARY).unwrap();
+        self.files.push(path);
+    }
+
+    fn remove(self) {
+        self.files.iter().for_each(|file| fs_err::remove_file(file).unwrap());
+        self.folders.iter().for_each(|folder| fs_err::remove_dir(folder).unwrap());
+    }
+}
+
+/// Files in all places that are searched for files.
+fn plant(lab: &TestLab) -> Planted {
+    let mut planted = Planted::default();
+    planted.add(lab.cluster_state().join("planted"));
+    planted.add(lab.cluster_state().join("reports/planted"));
+    for host in lab.host_names() {
+        for place in ON_HOSTS {
+            planted.add(lab.host(&host).path(place).join("planted"));
+        }
     }
     planted
 }
