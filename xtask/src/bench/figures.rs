@@ -122,11 +122,13 @@ impl Figures {
     }
 }
 
-/// Size of the agent as it is embedded, in MB.
+/// Size of the agent for this machine's architecture as it is embedded, in MB.
 #[expect(clippy::cast_precision_loss, reason = "shown with two digits")]
 pub(super) fn agent_megabytes(folder: &Path) -> anyhow::Result<f64> {
-    for entry in fs_err::read_dir(folder)? {
-        let path = entry?.path().join("agent/garboard-agent");
+    // Built for musl where Rust has it, else with this machine's own libc.
+    for libc in ["musl", "gnu"] {
+        let target = format!("{}-unknown-linux-{libc}", std::env::consts::ARCH);
+        let path = folder.join(target).join("agent/garboard-agent");
         if path.is_file() {
             return Ok(fs_err::metadata(path)?.len() as f64 / 1e6);
         }
