@@ -7,6 +7,8 @@ use std::sync::Arc;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use crate::foreign_text::harmless;
+
 /// One violation, at a place in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -78,6 +80,7 @@ impl Diagnostic {
         related: Vec<(Excerpt, String)>,
     ) -> Self {
         let (line, column) = place.position();
+        // The renderer does that with titles and excerpts, not with labels and help, which repeat what stands in files too.
         let related = related.into_iter().map(|(excerpt, label)| (excerpt, harmless(&label))).collect();
         Self {
             message,
@@ -117,23 +120,6 @@ impl Diagnostic {
         let newer = |character: char| matches!(character, '\u{80}'..='\u{9f}');
         renderer.render(&[group]).replace(newer, "\u{fffd}")
     }
-}
-
-/// What drives a terminal or turns the direction of text is written out. The renderer does that with titles and excerpts,
-/// not with labels and help, which repeat what stands in files too.
-fn harmless(text: &str) -> String {
-    let drives = |character: char| {
-        (character.is_control() && character != '\n')
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().fold(String::with_capacity(text.len()), |mut text, character| {
-        if drives(character) {
-            text.extend(character.escape_unicode());
-        } else {
-            text.push(character);
-        }
-        text
-    })
 }
 
 /// All violations of an inventory, or of the playbooks, in the order of the files; never empty.

@@ -21,6 +21,7 @@ mod cluster;
 mod defaults;
 mod diagnostic;
 mod fault;
+mod foreign_text;
 mod host;
 mod inventory;
 mod load;
@@ -38,6 +39,7 @@ mod yaml;
 
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
+pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role};
 pub use inventory::Inventory;
 pub use load::{load, load_text, load_with_home, parse};

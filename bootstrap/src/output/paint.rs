@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::text;
+use garboard_inventory::one_line;
 
 /// What a piece of text is, for its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Paint {
     pub fn ink(self, ink: Ink, text: &str) -> String {
         // Spaces at the end set columns apart; all else that cannot be seen is somebody else's.
         let padding = text.len() - text.trim_end_matches(' ').len();
-        let text = text::one_line(text) + &" ".repeat(padding);
+        let text = one_line(text) + &" ".repeat(padding);
         let style = ink.style();
         if self.colour && !style.is_plain() && !text.trim().is_empty() {
             format!("{style}{text}{style:#}")
