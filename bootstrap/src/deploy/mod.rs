@@ -170,6 +170,10 @@ async fn log_in(connection: &dyn Connection, login: &Login<'_>) -> Result<Answer
             Ok(Answer::Ready { machine: (*machine).to_owned(), root: root(by), stream: opened.stream })
         }
         ["absent", _, machine] => Ok(Answer::Absent { machine: (*machine).to_owned() }),
+        ["recorded", settings @ ..] => Err(DeployError::Sudo {
+            login: connection.login().to_owned(),
+            fault: SudoFault::Records(settings.join("`, `")),
+        }),
         _ => Err(no_shell(connection, opened.stream).await),
     }
 }

@@ -19,6 +19,8 @@ pub enum SudoFault {
     Account(String),
     /// The login's password has expired.
     PasswordExpired,
+    /// It keeps what passes through it, secrets included. The settings that say so.
+    Records(String),
     /// In sudo's own words.
     Other(String),
 }
@@ -79,6 +81,9 @@ impl SudoFault {
             Self::WantsTerminal => format!("`sudo` of `{login}` wants a terminal (`requiretty`)"),
             Self::Account(said) => format!("the account of `{login}` is locked or has expired: {said}"),
             Self::PasswordExpired => format!("the password of `{login}` has expired"),
+            Self::Records(settings) => {
+                format!("`sudo` of `{login}` records what passes through it (`{settings}`), secrets included")
+            }
             Self::Other(said) => format!("`sudo` of `{login}` refuses: {said}"),
         }
     }
@@ -113,6 +118,10 @@ impl SudoFault {
                     "log in with `ssh {login}` and set a new one, or run `passwd {user}` as root on the host"
                 )
             }
+            Self::Records(_) => format!(
+                "exempt the login: `echo 'Defaults:{user} !log_input, !log_output' >/etc/sudoers.d/{user}-records` as root on \
+                 the host; or log in as root"
+            ),
             Self::Other(_) => {
                 "see `sudo -l` there: the login must be allowed to run any command as root".to_owned()
             }

@@ -37,6 +37,13 @@ fn table() -> Vec<Case> {
             "Defaults:term !requiretty",
         ),
         (
+            "records",
+            Login { user: "tape", ssh: SUDO, ..DIRECT },
+            3,
+            "records what passes through it (`log_output`)",
+            "Defaults:tape !log_input, !log_output",
+        ),
+        (
             "account-expired",
             Login { user: "gone", ssh: SUDO, ..DIRECT },
             1,
