@@ -38,10 +38,10 @@ fn table() -> Vec<Case> {
         ),
         (
             "records",
-            Login { user: "tape", ssh: SUDO, ..DIRECT },
+            Login { user: "taped", ssh: SUDO, ..DIRECT },
             3,
             "records what passes through it (`log_output`)",
-            "Defaults:tape !log_input, !log_output",
+            "Defaults:taped !log_input, !log_output",
         ),
         (
             "account-expired",

@@ -18,7 +18,7 @@ pub(super) const PASSPHRASE: &str = "canary-Oox4meiN-passphrase";
 /// Makes the users on a host; `$KEYS` is what opens them, `$LATE` a key that was good once.
 const USERS: &str = r#"
 set -e
-for user in pi op term tape plain wrong locked gone stale word prompt late; do
+for user in pi op term taped plain wrong locked gone stale word prompt late; do
     useradd --create-home --shell /bin/sh $user
     echo "$user:$PASSWORD" | chpasswd
     mkdir -m 700 /home/$user/.ssh
@@ -29,10 +29,10 @@ done
 mkdir -p -m 700 /root/.ssh
 echo "$KEYS" >>/root/.ssh/authorized_keys
 echo "expiry-time=\"20200101\" $LATE" >/home/late/.ssh/authorized_keys
-for user in pi term tape wrong locked word prompt; do echo "$user ALL=(ALL:ALL) ALL"; done >/etc/sudoers.d/people
+for user in pi term taped wrong locked word prompt; do echo "$user ALL=(ALL:ALL) ALL"; done >/etc/sudoers.d/people
 echo 'op ALL=(ALL) NOPASSWD: ALL' >>/etc/sudoers.d/people
 echo 'Defaults:term requiretty' >>/etc/sudoers.d/people
-echo 'Defaults:tape log_output' >>/etc/sudoers.d/people
+echo 'Defaults:taped log_output' >>/etc/sudoers.d/people
 passwd --quiet --lock locked
 chage --expiredate 1 gone
 chage --lastday 0 stale
