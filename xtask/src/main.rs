@@ -3,6 +3,7 @@
 mod bench;
 mod cache;
 mod demo;
+mod emulated;
 mod fuzz;
 mod macos;
 mod man;

@@ -15,8 +15,8 @@ pub(crate) const UPSTREAM: &[&str] = &["ca-certificates", "gcc", "libc6-dev", "l
 pub(crate) const LAB: &[&str] =
     &["iproute2", "iptables", "mmdebstrap", "nftables", "openssh-client", "systemd-container", "util-linux"];
 /// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
-/// browser, and have man pages and completions judged by the programs that use them.
-pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server"];
+/// browser, have man pages and completions judged by the programs that use them, and run the agent for aarch64.
+pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server", "qemu-user-static"];
 
 /// For benchmarks: GNU time, which tells the memory of a whole process.
 pub(crate) const BENCH: &[&str] = &["time"];

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::product::{self, Product, cargo, root};
 use crate::stopwatch::Stopwatch;
-use crate::{fuzz, macos, packages, program, upstream};
+use crate::{emulated, fuzz, macos, packages, program, upstream};
 
 /// For each reader of foreign input; `cargo xtask soak` has an hour for each.
 const FUZZ_SECONDS: u32 = 30;
@@ -23,7 +23,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 9 });
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 10 });
     let ended = stages(test, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -43,6 +43,7 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
         watch.stage("tests without a lab", || {
             program::run(&mut in_root(&["test", "--workspace", "--quiet"]))
         })?;
+        watch.stage("the agent's tests for aarch64", emulated::test)?;
         watch.stage("arbitrary input", || fuzz::all(FUZZ_SECONDS))?;
     }
     let source =
