@@ -29,8 +29,8 @@ pub use finding::{Finding, HostKey, Seen};
 pub use interrupt::Interrupt;
 pub use looking::{Looked, look};
 pub use names::name_hosts;
-pub use person::{Person, Terminal};
-pub use questions::{Given, Whom, answers};
+pub use person::{Person, Terminal, Whom};
+pub use questions::{Given, answers};
 pub use text::inventory;
 pub use told::{Document, next_steps, tell};
 

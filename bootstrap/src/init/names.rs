@@ -36,7 +36,7 @@ async fn ask_names(answers: &Answers, findings: &[Finding], person: &dyn Person)
             if faults.is_empty() {
                 break;
             }
-            super::questions::say(person, &faults);
+            person.object(&faults);
         }
     }
     Ok(asked)

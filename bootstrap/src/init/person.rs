@@ -22,7 +22,18 @@ pub trait Person: Send + Sync {
     fn tell(&self, text: &str);
 
     /// Tells what is wrong with an answer.
-    fn object(&self, problem: &Problem);
+    fn object(&self, problems: &[Problem]);
+}
+
+/// Who answers what flags leave open.
+#[derive(Clone, Copy)]
+pub enum Whom<'a> {
+    /// A person.
+    Person(&'a dyn Person),
+    /// The defaults, where there are any: `--yes`.
+    Defaults,
+    /// Nobody.
+    Nobody,
 }
 
 /// The person at the terminal this process was started at.
@@ -64,8 +75,10 @@ impl Person for Terminal<'_> {
         say(&(text::harmless(text) + "\n"));
     }
 
-    fn object(&self, problem: &Problem) {
-        say(&(text::problem(problem, self.paint) + "\n"));
+    fn object(&self, problems: &[Problem]) {
+        for problem in problems {
+            say(&(text::problem(problem, self.paint) + "\n"));
+        }
     }
 }
 

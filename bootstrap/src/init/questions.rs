@@ -3,7 +3,7 @@
 use garboard_inventory::SecretReference;
 
 use super::answers::read_reference;
-use super::{Answers, HostAnswer, Login, Person};
+use super::{Answers, HostAnswer, Login, Person, Whom};
 use crate::problem::{Ended, Exit, Problem, Problems, none_of};
 
 const NAME: &str = "homelab";
@@ -27,17 +27,6 @@ pub struct Given {
     pub no_sudo_password: bool,
     /// Whether the hosts may be looked at.
     pub look: Option<bool>,
-}
-
-/// Who answers what flags leave open.
-#[derive(Clone, Copy)]
-pub enum Whom<'a> {
-    /// A person.
-    Person(&'a dyn Person),
-    /// The defaults, where there are any: `--yes`.
-    Defaults,
-    /// Nobody.
-    Nobody,
 }
 
 /// All answers, each of them good by the inventory's rules.
@@ -157,11 +146,9 @@ async fn ask_hosts(person: &dyn Person) -> Result<Vec<HostAnswer>, Ended> {
             if !hosts.is_empty() {
                 return Ok(hosts);
             }
-            say(
-                person,
-                &[Problem::new(Exit::Usage, "a cluster needs a host")
-                    .help("write it like `cp1=192.168.1.11`")],
-            );
+            person
+                .object(&[Problem::new(Exit::Usage, "a cluster needs a host")
+                    .help("write it like `cp1=192.168.1.11`")]);
             continue;
         }
         let mut more = hosts.clone();
@@ -170,7 +157,7 @@ async fn ask_hosts(person: &dyn Person) -> Result<Vec<HostAnswer>, Ended> {
         if faults.is_empty() {
             hosts = more;
         }
-        say(person, &faults);
+        person.object(&faults);
     }
 }
 
@@ -226,7 +213,7 @@ async fn good(
         if faults.is_empty() {
             return Ok(answer);
         }
-        say(person, &faults);
+        person.object(&faults);
     }
 }
 
@@ -253,12 +240,6 @@ fn faults_of(answer: impl FnOnce(&mut Answers)) -> Vec<Problem> {
     let mut sample = Answers::sample();
     answer(&mut sample);
     sample.faults()
-}
-
-pub(super) fn say(person: &dyn Person, faults: &[Problem]) {
-    for fault in faults {
-        person.object(fault);
-    }
 }
 
 fn some(answer: &str) -> Option<String> {
