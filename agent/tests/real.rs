@@ -107,9 +107,16 @@ fn a_command_that_takes_too_long_dies_with_its_children() {
     let CommandError::Timeout { printed, .. } = error else { panic!("{error}") };
     assert!(printed.starts_with("begun"), "{printed}");
     let child = printed.lines().nth(1).unwrap();
-    // Killed with the group; what may be left for a moment is a zombie that init reaps.
-    let state = fs_err::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    // Killed with the group: it is gone once it had its turn to die. What may be left for a moment is a zombie that init reaps.
+    let killed = Instant::now();
+    loop {
+        let state = fs_err::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        if state.is_empty() || state.contains(") Z ") {
+            break;
+        }
+        assert!(killed.elapsed() < Duration::from_secs(30), "{state}");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
