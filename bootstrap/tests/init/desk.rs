@@ -50,7 +50,8 @@ impl Desk {
         let program = assert_cmd::cargo::cargo_bin!("garboard");
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--echo", "never", "--command"]);
-        script.arg(format!("{} init {arguments}", program.display())).arg("/dev/null");
+        // In place of its shell: one that waits would end by the Ctrl-C that is meant for the program.
+        script.arg(format!("exec {} init {arguments}", program.display())).arg("/dev/null");
         script.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = self.at_home(&mut script).spawn().unwrap();
         let (keys, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());

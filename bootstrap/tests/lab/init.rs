@@ -141,7 +141,7 @@ impl<'a> Site<'a> {
         fs_err::write(&answers, "yes\nno\nshed\n").unwrap();
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--command"]);
-        script.arg(format!("{} {}", product().display(), flags.join(" "))).arg("/dev/null");
+        script.arg(format!("exec {} {}", product().display(), flags.join(" "))).arg("/dev/null");
         let environment = self.lab.command();
         script.env_clear().envs(std::env::vars_os());
         for (name, value) in environment.get_envs() {

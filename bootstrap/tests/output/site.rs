@@ -44,7 +44,7 @@ impl Site {
         let program = assert_cmd::cargo::cargo_bin!("garboard");
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--command"]);
-        script.arg(format!("{} {arguments}", program.display())).arg("/dev/null");
+        script.arg(format!("exec {} {arguments}", program.display())).arg("/dev/null");
         self.at_home(script)
     }
 

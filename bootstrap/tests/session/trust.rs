@@ -86,7 +86,7 @@ impl Site {
     fn on_terminal(&self, arguments: &str, answers: &[(&str, &str)]) -> (String, i32) {
         let mut script = Command::new("script");
         script.args(["--quiet", "--return", "--flush", "--command"]);
-        script.arg(format!("{} {arguments}", env!("CARGO_BIN_EXE_garboard"))).arg("/dev/null");
+        script.arg(format!("exec {} {arguments}", env!("CARGO_BIN_EXE_garboard"))).arg("/dev/null");
         let mut child = self.at_home(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (mut keyboard, mut screen) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let (mut shown, mut read_so_far) = (String::new(), 0);
