@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask COMMAND`.
 
+mod agents;
 mod bench;
 mod cache;
 mod demo;
@@ -30,6 +31,7 @@ struct Xtask {
 
 #[derive(Subcommand)]
 enum Command {
+    Agents(agents::Agents),
     Bench(bench::Bench),
     Demo(demo::Demo),
     Fuzz(fuzz::Fuzz),
@@ -42,6 +44,7 @@ enum Command {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Xtask::parse().command {
+        Command::Agents(agents) => agents::run(&agents),
         Command::Bench(bench) => bench::run(&bench),
         Command::Demo(demo) => demo::run(&demo),
         Command::Fuzz(fuzz) => fuzz::run(&fuzz),

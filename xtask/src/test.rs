@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::product::{self, Product, cargo, root};
 use crate::stopwatch::Stopwatch;
-use crate::{emulated, fuzz, macos, packages, program, upstream};
+use crate::{agents, emulated, fuzz, macos, packages, program, upstream};
 
 /// For each reader of foreign input; `cargo xtask soak` has an hour for each.
 const FUZZ_SECONDS: u32 = 30;
@@ -23,7 +23,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 10 });
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 11 });
     let ended = stages(test, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -49,6 +49,9 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
     let source =
         watch.stage("artifacts", || upstream::ensure(upstream::Options { force: true, yes: test.yes }))?;
     let product = watch.stage("build garboard", Product::build)?;
+    if test.lab.is_none() {
+        watch.stage("the agents, built twice", || agents::test(&product))?;
+    }
     watch.stage("tests on lab hosts", || lab(test, &product, &source))
 }
 

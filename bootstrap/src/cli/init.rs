@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use garboard_inventory::SecretReference;
 
-use crate::init::{self, Document, Given, Interrupt, Login, Looked, Place, Terminal, Whom};
+use crate::init::{
+    self, Document, Folder, Gateway, Given, Interrupt, Login, Looked, Place, Prepared, System, Terminal, Whom,
+};
 use crate::invocation::Global;
 use crate::output::{Format, json, print};
 use crate::problem::{Ended, Exit};
@@ -14,7 +16,7 @@ use crate::problem::{Ended, Exit};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "For example:\n  garboard init\n  garboard init --name homelab --host cp1=192.168.1.11 \
-    --host w1=192.168.1.12 --control-plane cp1 --user pi --look"
+    --host w1=192.168.1.12 --control-plane cp1 --user pi --look\n  garboard init --pi --gateway 192.168.1.1/24"
 )]
 pub(super) struct Init {
     /// The cluster's name
@@ -68,10 +70,26 @@ pub(super) struct Init {
     /// Print the inventory and write no file
     #[arg(long)]
     print: bool,
+    /// The hosts are Raspberry Pis whose cards are still blank: writes what belongs on them for this system into a folder
+    /// `first-boot` beside the inventory, makes the hosts' SSH keys, and looks at nobody
+    #[arg(
+        long,
+        value_name = "SYSTEM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "trixie",
+        conflicts_with_all = ["look", "print", "host_key"]
+    )]
+    pi: Option<System>,
+    /// With `--pi`: the router, such as `192.168.1.1/24`. Hosts get the addresses given here for good; without it they ask
+    /// the router for one
+    #[arg(long, value_name = "ADDRESS/PREFIX", requires = "pi")]
+    gateway: Option<Gateway>,
 }
 
 pub(super) async fn run(global: &Global, command: &Init) -> Result<Exit, Ended> {
     let place = if command.print { None } else { Some(Place::free(&global.inventory)?) };
+    let cards = command.pi.map(|_| Folder::free(&global.inventory)).transpose()?;
     let interrupt = Interrupt::listen()?;
     let person = Terminal::of_this_process(global.terminal().paint, &interrupt);
     let whom = match &person {
@@ -83,16 +101,32 @@ pub(super) async fn run(global: &Global, command: &Init) -> Result<Exit, Ended> 
     let looked =
         if answers.look { init::look(global, &answers, whom, &interrupt).await? } else { Looked::default() };
     let answers = init::name_hosts(&answers, &looked.findings, whom).await?;
+    let prepared = match answers.first_boot {
+        Some(first_boot) => Some(Prepared::of(first_boot, &answers, &global.inventory).await?),
+        None => None,
+    };
+    let answers = prepared.iter().fold(answers, |answers, prepared| prepared.pinned(answers));
     let text = init::inventory(&answers, &looked.findings);
     let inventory = init::proof(&global.inventory, &text)?;
+    let cards = cards.as_ref().zip(prepared.as_ref());
+    if let Some((folder, prepared)) = cards {
+        folder.write(prepared)?;
+    }
     if let Some(place) = &place {
-        place.write(&text)?;
+        // The one is of no use without the other.
+        place.write(&text).inspect_err(|_| cards.iter().for_each(|(folder, _)| folder.remove()))?;
     }
     let path = place.is_some().then_some(global.inventory.as_path());
     match (global.output, path) {
-        (Format::Json, _) => json::print(&Document::of(&inventory, path, &text)),
+        (Format::Json, _) => {
+            let first_boot = cards.map(|(folder, _)| folder.path());
+            json::print(&Document { first_boot, ..Document::of(&inventory, path, &text) });
+        }
         (Format::Human, None) => print(&text),
-        (Format::Human, Some(path)) => init::tell(global, &init::next_steps(&inventory, path)),
+        (Format::Human, Some(path)) => {
+            let before = cards.map(|(folder, prepared)| init::first_boot_told(prepared, folder.path()));
+            init::tell(global, &init::next_steps(&inventory, path, before.as_deref()));
+        }
     }
     match looked.exit() {
         Exit::Done => Ok(Exit::Done),
@@ -125,6 +159,8 @@ impl Init {
             },
             no_sudo_password: self.no_sudo_password,
             look: (self.look || self.no_look).then_some(self.look),
+            pi: self.pi,
+            gateway: self.gateway,
         }
     }
 }

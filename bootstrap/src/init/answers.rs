@@ -5,7 +5,7 @@ use std::path::Path;
 
 use garboard_inventory::SecretReference;
 
-use super::text;
+use super::{FirstBoot, text};
 use crate::problem::{Exit, Problem};
 
 /// All answers.
@@ -23,6 +23,8 @@ pub struct Answers {
     pub login: Login,
     /// Whether the hosts may be looked at.
     pub look: bool,
+    /// For hosts that are still blank cards.
+    pub first_boot: Option<FirstBoot>,
 }
 
 /// One host.
@@ -68,6 +70,7 @@ impl Answers {
             control_plane: 0,
             login: Login::default(),
             look: false,
+            first_boot: None,
         }
     }
 

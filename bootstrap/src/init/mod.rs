@@ -1,7 +1,7 @@
 //! What `garboard init` does: answers of a person, what the hosts themselves say, and the inventory that follows.
 //!
 //! answers (`questions`, `answers`) + findings (`looking`, `finding`) → `text`, which is pure and has golden files →
-//! `file`. Whatever is written was read by the inventory's own reader first.
+//! `file`. For hosts that are still blank cards: answers → `first_boot`. Whatever is written was read by the inventory's own reader first.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use crate::problem::{Exit, Problem};
 mod answers;
 mod file;
 mod finding;
+mod first_boot;
 mod host_keys;
 mod interrupt;
 mod looking;
@@ -26,6 +27,7 @@ mod yaml;
 pub use answers::{Answers, HostAnswer, Login};
 pub use file::Place;
 pub use finding::{Finding, HostKey, Seen};
+pub use first_boot::{FirstBoot, Folder, Gateway, Prepared, System, told as first_boot_told};
 pub use interrupt::Interrupt;
 pub use looking::{Looked, look};
 pub use names::name_hosts;

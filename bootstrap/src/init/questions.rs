@@ -3,10 +3,12 @@
 use garboard_inventory::SecretReference;
 
 use super::answers::read_reference;
-use super::{Answers, HostAnswer, Login, Person, Whom};
+use super::{Answers, FirstBoot, Gateway, HostAnswer, Login, Person, System, Whom};
 use crate::problem::{Ended, Exit, Problem, Problems, none_of};
 
 const NAME: &str = "homelab";
+const SUDO: &str = "Where sudo's password is found: env NAME, file PATH or command PROGRAM ... (Enter: it needs none, or you are asked)";
+const MAKE_SUDO: &str = "Where a password for sudo is found: env NAME, file PATH or command PROGRAM ... (Enter: sudo is to ask for none)";
 
 /// What flags say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub struct Given {
     pub no_sudo_password: bool,
     /// Whether the hosts may be looked at.
     pub look: Option<bool>,
+    /// The hosts are blank cards yet, for this system.
+    pub pi: Option<System>,
+    /// The router behind which they have the addresses that are said here.
+    pub gateway: Option<Gateway>,
 }
 
 /// All answers, each of them good by the inventory's rules.
@@ -39,10 +45,11 @@ pub async fn answers(given: &Given, whom: Whom<'_>) -> Result<Answers, Ended> {
         Whom::Person(person) => ask(given, &mut answers, person).await?,
         Whom::Defaults => {
             none_of(missing(given, true))?;
-            answers.look = given.look.unwrap_or(true);
+            answers.look = given.look.unwrap_or(given.pi.is_none());
         }
         Whom::Nobody => none_of(missing(given, false))?,
     }
+    none_of(first_boot_faults(&answers))?;
     Ok(answers)
 }
 
@@ -53,6 +60,7 @@ fn from_flags(given: &Given) -> Result<Answers, Problems> {
     answers.cluster = given.name.clone().unwrap_or_else(|| NAME.to_owned());
     answers.look = given.look.unwrap_or(false);
     answers.login = given.login.clone();
+    answers.first_boot = given.pi.map(|system| FirstBoot { system, gateway: given.gateway });
     if !given.hosts.is_empty() {
         answers.hosts = given.hosts.iter().map(|host| HostAnswer::read(host)).collect();
         answers.control_plane = match &given.control_plane {
@@ -89,7 +97,7 @@ fn missing(given: &Given, has_defaults: bool) -> Vec<Problem> {
     if given.control_plane.is_none() && given.hosts.len() != 1 && !has_defaults {
         flags.push("--control-plane HOST");
     }
-    if given.look.is_none() && !has_defaults {
+    if given.look.is_none() && given.pi.is_none() && !has_defaults {
         flags.push("--look or --no-look");
     }
     if flags.is_empty() {
@@ -128,12 +136,41 @@ async fn ask(given: &Given, answers: &mut Answers, person: &dyn Person) -> Resul
     none_of(answers.faults())?;
     ask_login(given, answers, person).await?;
     none_of(answers.faults())?;
-    if given.look.is_none() {
+    if let Some(first_boot) = answers.first_boot {
+        answers.first_boot = Some(ask_gateway(given, first_boot, answers, person).await?);
+    } else if given.look.is_none() {
         let about = "Garboard can look at the hosts now, to write down their host keys and what they are. It leaves nothing there.";
         person.tell(about);
         answers.look = ask_yes(person, "Look at the hosts now?", true).await?;
     }
     Ok(())
+}
+
+fn first_boot_faults(answers: &Answers) -> Vec<Problem> {
+    answers.first_boot.map_or_else(Vec::new, |first_boot| first_boot.faults(answers))
+}
+
+/// Only where a host is to have an address of its own, and the system can be told one.
+async fn ask_gateway(
+    given: &Given,
+    first_boot: FirstBoot,
+    answers: &Answers,
+    person: &dyn Person,
+) -> Result<FirstBoot, Ended> {
+    let has_address = answers.hosts.iter().any(|host| host.address.parse::<std::net::Ipv4Addr>().is_ok());
+    if given.gateway.is_some() || !has_address || first_boot.system == System::Bookworm {
+        return Ok(first_boot);
+    }
+    let with = |answer: &str| {
+        let gateway = if answer.is_empty() { None } else { Some(answer.parse::<Gateway>()?) };
+        Ok::<_, String>(FirstBoot { gateway, ..first_boot })
+    };
+    let question = "Their router, like 192.168.1.1/24, to give them these addresses for good (Enter: the router gives addresses)";
+    let answer = good(person, question, None, |answer| match with(answer) {
+        Ok(first_boot) => first_boot.faults(answers),
+        Err(form) => vec![Problem::new(Exit::Usage, form)],
+    });
+    Ok(with(&answer.await?).unwrap_or(first_boot))
 }
 
 /// One a line, until an empty one.
@@ -162,7 +199,15 @@ async fn ask_hosts(person: &dyn Person) -> Result<Vec<HostAnswer>, Ended> {
 }
 
 async fn ask_login(given: &Given, answers: &mut Answers, person: &dyn Person) -> Result<(), Ended> {
-    if given.login.user.is_none() {
+    if given.login.user.is_none() && answers.first_boot.is_some() {
+        let question = "User to make on the hosts, who may use sudo";
+        let user = good(person, question, Some("pi"), |answer| {
+            let faults = faults_of(|sample| sample.login.user = some(answer));
+            let first_boot = answers.first_boot.filter(|_| faults.is_empty());
+            faults.into_iter().chain(first_boot.and_then(|_| FirstBoot::login_fault(answer))).collect()
+        });
+        answers.login.user = some(&user.await?);
+    } else if given.login.user.is_none() {
         let question = "User to log in as (Enter: what ~/.ssh/config says, else root)";
         let user =
             good(person, question, None, |answer| faults_of(|sample| sample.login.user = some(answer)));
@@ -177,15 +222,14 @@ async fn ask_login(given: &Given, answers: &mut Answers, person: &dyn Person) ->
     }
     let is_root = answers.login.user.as_deref() == Some("root");
     if given.login.sudo.is_none() && !given.no_sudo_password && !is_root {
-        answers.login.sudo = ask_sudo(person).await?;
+        let question = if answers.first_boot.is_some() { MAKE_SUDO } else { SUDO };
+        answers.login.sudo = ask_sudo(person, question).await?;
     }
     Ok(())
 }
 
 /// Where it is found; what is typed by mistake is not repeated.
-async fn ask_sudo(person: &dyn Person) -> Result<Option<SecretReference>, Ended> {
-    let question = "Where sudo's password is found: env NAME, file PATH or command PROGRAM ... (Enter: it needs none, or \
-                    you are asked)";
+async fn ask_sudo(person: &dyn Person, question: &str) -> Result<Option<SecretReference>, Ended> {
     let read = good(person, question, None, |answer| {
         if answer.is_empty() {
             return Vec::new();

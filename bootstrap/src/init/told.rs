@@ -17,6 +17,9 @@ pub struct Document<'a> {
     pub cluster: &'a str,
     /// In the inventory's order.
     pub hosts: Vec<HostOfDocument<'a>>,
+    /// The folder with the files for the cards, with `--pi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_boot: Option<&'a Path>,
     /// What would have been written, with `--print`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<&'a str>,
@@ -44,13 +47,14 @@ impl<'a> Document<'a> {
             inventory: path,
             cluster: &inventory.cluster.name,
             hosts: inventory.hosts.iter().map(host).collect(),
+            first_boot: None,
             text: path.is_none().then_some(text),
         }
     }
 }
 
-/// For a person: what lies where, and what to do next.
-pub fn next_steps(inventory: &Inventory, path: &Path) -> String {
+/// For a person: what lies where, and what to do next. `before` is what has to be done before that.
+pub fn next_steps(inventory: &Inventory, path: &Path, before: Option<&str>) -> String {
     let count = inventory.hosts.len();
     let plane = inventory.hosts.iter().find(|host| host.role == Role::ControlPlane);
     let plane = plane.map_or_else(String::new, |host| format!(", {} is the control plane", host.name));
@@ -60,11 +64,12 @@ pub fn next_steps(inventory: &Inventory, path: &Path) -> String {
         format!(" --inventory {}", path.display())
     };
     format!(
-        "`{}` describes cluster `{}`: {count} host{}{plane}\nnext: `garboard check{flag}` says what stands in the way, \
+        "`{}` describes cluster `{}`: {count} host{}{plane}\n{before}next: `garboard check{flag}` says what stands in the way, \
          `garboard up{flag}` makes the cluster",
         path.display(),
         inventory.cluster.name,
         if count == 1 { "" } else { "s" },
+        before = before.map_or_else(String::new, |before| format!("{before}\n")),
     )
 }
 

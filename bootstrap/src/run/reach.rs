@@ -185,9 +185,9 @@ impl Reconnect for Way {
         let transport = self.transports.of(host);
         let connection =
             transport.connect(&Target::of(host)).await.map_err(|error| error.problem(&host.name))?;
-        let agents = crate::agent::embedded();
+        let agents = crate::agent::embedded()?;
         let login = Login {
-            agents: &agents,
+            agents,
             folder: crate::deploy::FOLDER,
             run: &run.id,
             owner: &run.owner,
