@@ -40,7 +40,7 @@ pub(crate) fn run(agents: &Agents) -> anyhow::Result<ExitCode> {
 /// Small enough, in the command as they are, and the same from a copy of the sources.
 pub(crate) fn test(product: &Product) -> anyhow::Result<()> {
     let built = all()?;
-    are_in(&built, product)?;
+    are_in(&built, product.path())?;
     same_from_a_copy(&built)
 }
 
@@ -124,14 +124,14 @@ pub(crate) fn same_from_a_copy(agents: &[Agent]) -> anyhow::Result<()> {
 }
 
 /// What the CLI carries is these agents.
-pub(crate) fn are_in(agents: &[Agent], product: &Product) -> anyhow::Result<()> {
-    let command = fs_err::read(product.path())?;
+pub(crate) fn are_in(agents: &[Agent], path: &Path) -> anyhow::Result<()> {
+    let command = fs_err::read(path)?;
     for agent in agents {
         let packed = build::compressed(&agent.bytes)?;
         anyhow::ensure!(
             contains(&command, &packed),
             "`{}` does not carry the agent for {} that `{}` is",
-            product.path().display(),
+            path.display(),
             agent.architecture,
             agent.path.display()
         );

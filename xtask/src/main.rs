@@ -4,6 +4,7 @@ mod agents;
 mod bench;
 mod cache;
 mod demo;
+mod dist;
 mod emulated;
 mod fuzz;
 mod macos;
@@ -34,6 +35,7 @@ enum Command {
     Agents(agents::Agents),
     Bench(bench::Bench),
     Demo(demo::Demo),
+    Dist(dist::Dist),
     Fuzz(fuzz::Fuzz),
     Man(man::Man),
     Schema(schema::Schema),
@@ -47,6 +49,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Command::Agents(agents) => agents::run(&agents),
         Command::Bench(bench) => bench::run(&bench),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Dist(dist) => dist::run(&dist),
         Command::Fuzz(fuzz) => fuzz::run(&fuzz),
         Command::Man(man) => man::run(&man),
         Command::Schema(schema) => schema::run(&schema),

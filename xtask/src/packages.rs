@@ -18,6 +18,15 @@ pub(crate) const LAB: &[&str] =
 /// browser, have man pages and completions judged by the programs that use them, and run the agent for aarch64.
 pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server", "qemu-user-static"];
 
+/// For release archives: a C compiler and the libraries of the other architecture, an emulator that runs what they made, and
+/// `readelf`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const DIST: &[&str] =
+    &["binutils", "gcc", "gcc-aarch64-linux-gnu", "libc6-dev", "libc6-dev-arm64-cross", "qemu-user-static"];
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) const DIST: &[&str] =
+    &["binutils", "gcc", "gcc-x86-64-linux-gnu", "libc6-dev", "libc6-dev-amd64-cross", "qemu-user-static"];
+
 /// For benchmarks: GNU time, which tells the memory of a whole process.
 pub(crate) const BENCH: &[&str] = &["time"];
 
