@@ -37,6 +37,18 @@ pub(crate) fn run(agents: &Agents) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Agent {
+    /// The program.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// One as the command carries it.
+pub(crate) fn packed(agent: &Agent) -> anyhow::Result<Vec<u8>> {
+    Ok(build::compressed(&agent.bytes)?)
+}
+
 /// Small enough, in the command as they are, and the same from a copy of the sources.
 pub(crate) fn test(product: &Product) -> anyhow::Result<()> {
     let built = all()?;
@@ -127,7 +139,7 @@ pub(crate) fn same_from_a_copy(agents: &[Agent]) -> anyhow::Result<()> {
 pub(crate) fn are_in(agents: &[Agent], path: &Path) -> anyhow::Result<()> {
     let command = fs_err::read(path)?;
     for agent in agents {
-        let packed = build::compressed(&agent.bytes)?;
+        let packed = packed(agent)?;
         anyhow::ensure!(
             contains(&command, &packed),
             "`{}` does not carry the agent for {} that `{}` is",

@@ -1,5 +1,6 @@
-//! `cargo xtask bench up`: how long the real thing takes on lab hosts, beside the floor. Nothing fails on time here.
+//! `cargo xtask bench`: `up` on lab hosts and `agent` by itself, beside the floor. Nothing fails on time here.
 
+mod agent;
 mod figures;
 
 use std::io::Write as _;
@@ -13,7 +14,7 @@ use crate::stopwatch::{Stopwatch, say};
 use crate::{packages, program, upstream};
 use figures::{Figures, Measured, measure, median};
 
-/// Measure on throw-away hosts; prints a table
+/// Measure; prints a table
 #[derive(Args)]
 pub(crate) struct Bench {
     #[command(subcommand)]
@@ -22,13 +23,22 @@ pub(crate) struct Bench {
 
 #[derive(Subcommand)]
 enum What {
-    /// Cold `up`, second `up`, a worker more, `reset`
+    /// On throw-away hosts: cold `up`, second `up`, a worker more, `reset`
     Up {
         /// Install missing Debian packages without asking
         #[arg(short, long)]
         yes: bool,
         /// Rounds of the quick measurements; the median is shown
         #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
+    /// Both agents: size, start, memory; the one for the other architecture is emulated
+    Agent {
+        /// Install missing Debian packages without asking
+        #[arg(short, long)]
+        yes: bool,
+        /// Calls of each; the median is shown
+        #[arg(long, default_value_t = 21)]
         rounds: usize,
     },
 }
@@ -49,19 +59,34 @@ struct Host {
 }
 
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<ExitCode> {
-    let What::Up { yes, rounds } = bench.what;
+    let table = match bench.what {
+        What::Up { yes, rounds } => of_up(yes, rounds),
+        What::Agent { yes, rounds } => of_agent(yes, rounds),
+    };
+    let table = table?;
+    say("");
+    writeln!(std::io::stdout(), "{table}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_agent(yes: bool, rounds: usize) -> anyhow::Result<String> {
+    let mut watch = Stopwatch::new(2);
+    watch.stage("Debian packages", || {
+        packages::ensure(&[packages::BENCH, packages::EMULATOR].concat(), yes)
+    })?;
+    watch.stage("measure", || agent::table(rounds.max(1)))
+}
+
+fn of_up(yes: bool, rounds: usize) -> anyhow::Result<String> {
     let mut watch = Stopwatch::new(4);
     watch.stage("Debian packages", || packages::ensure(&[packages::LAB, packages::BENCH].concat(), yes))?;
     let source = watch.stage("artifacts", || upstream::ensure(upstream::Options { force: false, yes }))?;
     let product = watch.stage("build garboard", Product::build)?;
-    let table = watch.stage("measure", || {
+    watch.stage("measure", || {
         let table = up(&product, &source, rounds.max(1));
         program::run(product.garboard().args(["lab", "down", NAME]))?;
         table
-    })?;
-    say("");
-    writeln!(std::io::stdout(), "{table}")?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn up(product: &Product, source: &upstream::Source, rounds: usize) -> anyhow::Result<String> {

@@ -4,6 +4,7 @@ mod archive;
 mod command;
 mod verify;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -15,12 +16,15 @@ use crate::{agents, packages, program};
 use archive::{Entry, Packed};
 use command::Release;
 
-/// Build the release archives for Linux (x86_64, aarch64) with their SHA-256 sums into `dist`, and verify them
+/// Build the release archives for Linux, both architectures, with their SHA-256 sums into `dist`, and verify them
 #[derive(Args)]
 pub(crate) struct Dist {
     /// Install missing Debian packages without asking
     #[arg(short, long)]
     yes: bool,
+    /// Only for this architecture; may be given several times
+    #[arg(long, value_name = "ARCHITECTURE", value_parser = clap::builder::PossibleValuesParser::new(agents::ARCHITECTURES))]
+    architecture: Vec<String>,
 }
 
 /// Completions, as the shells' own folders call them.
@@ -41,7 +45,10 @@ fn stages(dist: &Dist, watch: &mut Stopwatch) -> anyhow::Result<()> {
     watch.stage("Debian packages", || packages::ensure(packages::DIST, dist.yes))?;
     let agents = watch.stage("the agents", agents::all)?;
     let releases = watch.stage("the command for each architecture", || {
-        agents::ARCHITECTURES.into_iter().map(Release::build).collect::<anyhow::Result<Vec<_>>>()
+        let all = agents::ARCHITECTURES.into_iter();
+        let wanted = all
+            .filter(|one| dist.architecture.is_empty() || dist.architecture.iter().any(|name| name == one));
+        wanted.map(Release::build).collect::<anyhow::Result<Vec<_>>>()
     })?;
     let packed = watch.stage("archives", || pack(&releases))?;
     watch.stage("the same archives once more", || {
@@ -80,7 +87,7 @@ fn pack(releases: &[Release]) -> anyhow::Result<Vec<Packed>> {
     releases.iter().map(archive).collect()
 }
 
-/// What every archive has: the command that runs on this machine writes its pages and completions.
+/// What every archive has: a command that was built writes its pages and completions, best one that needs no emulator.
 fn shared(releases: &[Release]) -> anyhow::Result<Vec<Entry>> {
     let text = |path: String, content: Vec<u8>| Entry { path, mode: 0o644, content };
     let mut entries = Vec::new();
@@ -88,7 +95,7 @@ fn shared(releases: &[Release]) -> anyhow::Result<Vec<Entry>> {
         entries.push(text(name.to_owned(), fs_err::read(root().join(name))?));
     }
     let own = releases.iter().find(|release| release.is_of_this_machine());
-    let own = own.ok_or_else(|| anyhow::anyhow!("no release is for this machine's architecture"))?;
+    let own = own.or(releases.first()).ok_or_else(|| anyhow::anyhow!("no release was built"))?;
     for (shell, name) in COMPLETIONS {
         let script = program::output(own.call().args(["completions", shell]))?;
         entries.push(text(format!("completions/{name}"), (script + "\n").into_bytes()));
@@ -117,7 +124,7 @@ fn write(folder: &Path, packed: &[Packed]) -> anyhow::Result<()> {
     for packed in packed {
         fs_err::write(folder.join(&packed.name), &packed.bytes)?;
         // As `sha256sum` writes and reads it.
-        sums.push_str(&format!("{}  {}\n", agents::digest(&packed.bytes), packed.name));
+        writeln!(sums, "{}  {}", agents::digest(&packed.bytes), packed.name)?;
     }
     Ok(fs_err::write(folder.join(SUMS), sums)?)
 }

@@ -18,6 +18,9 @@ pub(crate) const LAB: &[&str] =
 /// browser, have man pages and completions judged by the programs that use them, and run the agent for aarch64.
 pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server", "qemu-user-static"];
 
+/// What runs programs of the other architecture.
+pub(crate) const EMULATOR: &[&str] = &["qemu-user-static"];
+
 /// For release archives: a C compiler and the libraries of the other architecture, an emulator that runs what they made, and
 /// `readelf`.
 #[cfg(target_arch = "x86_64")]

@@ -46,6 +46,11 @@ pub(super) fn measure(command: &mut Command) -> anyhow::Result<Measured> {
 }
 
 impl Measured {
+    /// MB, the largest single process.
+    pub(super) fn memory(&self) -> f64 {
+        self.memory
+    }
+
     fn events(&mut self, text: &str) {
         let (mut init, mut join) = (0.0_f64, 0.0_f64);
         for event in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
