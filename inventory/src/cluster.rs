@@ -23,12 +23,37 @@ pub struct Cluster {
     pub cni: Cni,
     /// Whether hosts on cgroup v1 are accepted.
     pub allow_cgroup_v1: bool,
+    /// What becomes of the hosts' swap.
+    pub swap: Swap,
+    /// Whether a disk that is too slow for etcd is accepted.
+    pub allow_slow_disk: bool,
 }
 
 impl Cluster {
     /// The version as upstream writes it: `v1.36.3`.
     pub fn kubernetes_tag(&self) -> String {
         format!("v{}", self.kubernetes)
+    }
+}
+
+/// What becomes of the hosts' swap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Swap {
+    /// It is turned off, now and for every boot.
+    #[default]
+    Off,
+    /// It stays, and the kubelet gives pods their share of it.
+    Kubelet,
+}
+
+impl Swap {
+    /// The word the inventory uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Kubelet => "kubelet",
+        }
     }
 }
 

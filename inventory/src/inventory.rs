@@ -16,6 +16,8 @@ pub struct Inventory {
     pub hosts: Vec<Host>,
     /// The user's own playbooks in the order of the file.
     pub playbooks: Vec<OwnPlaybook>,
+    /// Shipped playbooks that are left out.
+    pub without: Vec<String>,
 }
 
 impl Inventory {

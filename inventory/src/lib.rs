@@ -37,7 +37,7 @@ mod suggestion;
 mod syntax;
 mod yaml;
 
-pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend};
+pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
 pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role};

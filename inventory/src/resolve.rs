@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend};
+use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 use crate::defaults;
 use crate::fault::{Fault, Faults, quote};
 use crate::host::Host;
@@ -51,6 +51,7 @@ pub(crate) fn resolve(
         cluster: cluster?,
         hosts: hosts.into_iter().collect::<Option<Vec<_>>>()?,
         playbooks: playbooks?,
+        without: source.without.value_or(Vec::new)?.iter().map(|name| name.value.clone()).collect(),
     })
 }
 
@@ -87,6 +88,8 @@ fn resolve_cluster(source: &source::Cluster) -> Option<Cluster> {
         service_cidr: source.service_cidr.value_or(defaults::service_cidr)?.into(),
         cni: Cni::Flannel { backend: FlannelBackend::Vxlan },
         allow_cgroup_v1: source.allow_cgroup_v1.value_or(|| false)?,
+        swap: source.swap.value_or(Swap::default)?,
+        allow_slow_disk: source.allow_slow_disk.value_or(|| false)?,
     })
 }
 

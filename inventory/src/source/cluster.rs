@@ -6,8 +6,9 @@ use semver::Version;
 
 use super::field::{Field, given};
 use super::section::Keys;
+use crate::cluster::Swap;
 use crate::defaults;
-use crate::fault::{Fault, Faults, quote};
+use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::span::{Given, Spanned};
 use crate::suggestion::nearest;
 use crate::syntax::{self, WrittenEndpoint};
@@ -38,6 +39,12 @@ pub(crate) struct Cluster {
     /// Accept hosts on cgroup v1, which Kubernetes is about to leave behind.
     #[schemars(default, extend("default" = false))]
     pub(crate) allow_cgroup_v1: Given<bool>,
+    /// What becomes of the hosts' swap: `off` turns it off for as long as they are members, `kubelet` lets pods use it.
+    #[schemars(default, with = "String", extend("enum" = ["off", "kubelet"], "default" = "off"))]
+    pub(crate) swap: Given<Swap>,
+    /// Make a cluster also on a disk that is too slow for etcd.
+    #[schemars(default, extend("default" = false))]
+    pub(crate) allow_slow_disk: Given<bool>,
 }
 
 /// The network between pods.
@@ -61,7 +68,17 @@ pub(crate) struct Flannel {
 
 pub(super) static KEYS: Keys = Keys {
     example: "cluster: { name: homelab, kubernetes: v1.36.3 }",
-    known: &["name", "kubernetes", "endpoint", "pod_cidr", "service_cidr", "cni", "allow_cgroup_v1"],
+    known: &[
+        "name",
+        "kubernetes",
+        "endpoint",
+        "pod_cidr",
+        "service_cidr",
+        "cni",
+        "allow_cgroup_v1",
+        "swap",
+        "allow_slow_disk",
+    ],
     later: &[],
     elsewhere: &[
         ("version", "did you mean `kubernetes`?"),
@@ -113,7 +130,18 @@ impl Cluster {
             }),
             cni: given(section.get("cni"), |field| read_cni(field, faults)),
             allow_cgroup_v1: given(section.get("allow_cgroup_v1"), |field| field.boolean(faults)),
+            swap: given(section.get("swap"), |field| field.parsed(read_swap, faults)),
+            allow_slow_disk: given(section.get("allow_slow_disk"), |field| field.boolean(faults)),
         })
+    }
+}
+
+fn read_swap(text: &str) -> Result<Swap, Flaw> {
+    match text {
+        "off" => Ok(Swap::Off),
+        "kubelet" => Ok(Swap::Kubelet),
+        _ => Err(Flaw::new(format!("{} is nothing that can become of swap", quote(text)))
+            .help("write `off` to have it turned off, or `kubelet` to let pods use it")),
     }
 }
 

@@ -33,6 +33,9 @@ pub(crate) struct Inventory {
     /// is the home folder. They come after the shipped ones, or where their `after` says.
     #[schemars(default, with = "Vec<String>")]
     pub(crate) playbooks: Given<Vec<Spanned<String>>>,
+    /// Playbooks that come with Garboard and are left out here: `sd-card`.
+    #[schemars(default, with = "Vec<String>", extend("items" = { "enum": playbooks::OPTIONAL }))]
+    pub(crate) without: Given<Vec<Spanned<String>>>,
     /// Where the word `hosts` stands.
     #[schemars(skip)]
     pub(crate) hosts_key: Option<Span>,
@@ -40,7 +43,7 @@ pub(crate) struct Inventory {
 
 pub(super) static KEYS: Keys = Keys {
     example: "cluster: { … }, hosts: { … }",
-    known: &["cluster", "ssh", "hosts", "playbooks"],
+    known: &["cluster", "ssh", "hosts", "playbooks", "without"],
     later: &[
         ("edge", "remove it: ingress, firewall, dynamic DNS and VPN come with a later version"),
         ("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up"),
@@ -78,7 +81,8 @@ impl Inventory {
         );
         let hosts = hosts_field.as_ref().and_then(|field| read_hosts(field, faults)).unwrap_or_default();
         let playbooks = given(section.get("playbooks"), |field| playbooks::read(field, faults));
-        Some(Self { cluster, ssh, hosts, playbooks, hosts_key: hosts_field.map(|field| field.key) })
+        let without = given(section.get("without"), |field| playbooks::read_without(field, faults));
+        Some(Self { cluster, ssh, hosts, playbooks, without, hosts_key: hosts_field.map(|field| field.key) })
     }
 }
 

@@ -1,8 +1,9 @@
-//! `playbooks:`, the folders of the user's own playbooks.
+//! `playbooks:`, the folders of the user's own playbooks, and `without:`, the shipped ones that are left out.
 
 use super::field::Field;
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::span::Spanned;
+use crate::suggestion::nearest;
 use crate::yaml::Value;
 
 const EXAMPLE: &str = "playbooks: [./my-playbook]";
@@ -26,6 +27,34 @@ pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec
         }
     }
     Some(Spanned::new(folders, field.span()))
+}
+
+/// Shipped playbooks that a cluster can do without.
+pub(super) const OPTIONAL: [&str; 1] = ["sd-card"];
+
+/// Reads the names of shipped playbooks that are left out.
+pub(super) fn read_without(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Spanned<String>>>> {
+    let Value::Sequence(items) = &field.node.value else {
+        return field.expected("a list of playbooks", "write it like `without: [sd-card]`", faults);
+    };
+    let mut names = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let item = Field { path: format!("{}[{index}]", field.path), key: field.key, node: item.as_ref() };
+        names.extend(item.parsed(optional, faults));
+    }
+    Some(Spanned::new(names, field.span()))
+}
+
+fn optional(text: &str) -> Result<String, Flaw> {
+    if OPTIONAL.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let flaw = Flaw::new(format!("{} is no playbook that can be left out", quote(text)));
+    let help = match nearest(text, OPTIONAL) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("only {} can be", OPTIONAL.map(quote).join(", ")),
+    };
+    Err(flaw.help(help))
 }
 
 /// The path of a folder as written; where it leads is found when the file is loaded.
