@@ -2,7 +2,8 @@
 
 use garboard_protocol::Facts;
 use garboard_protocol::facts::{
-    Disk, Features, GarboardState, InterfaceAddress, KubernetesState, OperatingSystem,
+    Clock, Disk, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
+    TimeService,
 };
 
 /// A bare Debian 12 host with 4 processors and 8 GB at 192.168.1.11.
@@ -56,5 +57,14 @@ pub(crate) fn facts() -> Facts {
         conflicts: Vec::new(),
         kubernetes: KubernetesState::default(),
         garboard: GarboardState::default(),
+        machine: Machine { model: "Mini PC".into(), userland_bits: 64, ..Machine::default() },
+        clock: Clock {
+            hardware: true,
+            services: vec![TimeService { unit: "systemd-timesyncd.service".into(), active: true }],
+            ..Clock::default()
+        },
+        power: None,
+        swap_sources: Vec::new(),
+        sync_latency: None,
     }
 }

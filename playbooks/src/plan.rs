@@ -16,6 +16,8 @@ pub struct Rendered {
     pub cluster: Vec<PlannedClusterStep>,
     /// What software will make by itself on each of these hosts.
     pub owns: BTreeMap<String, Vec<Owned>>,
+    /// A factor for every deadline of the control plane; see [`crate::patience`].
+    pub patience: u32,
 }
 
 /// A step of a host.

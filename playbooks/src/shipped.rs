@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 18] = files![
+const FILES: [(&str, &str); 22] = files![
     "site.yaml",
     "bootstrap-token/playbook.yaml",
     "containerd/playbook.yaml",
@@ -28,6 +28,10 @@ const FILES: [(&str, &str); 18] = files![
     "kubernetes/templates/kubelet.service.tera",
     "membership/playbook.yaml",
     "nodes/playbook.yaml",
+    "sd-card/playbook.yaml",
+    "sd-card/templates/journald.conf.tera",
+    "sd-card/templates/kubelet.conf.tera",
+    "sd-card/templates/kubelet.service.tera",
     "worker/playbook.yaml",
     "worker/templates/join.yaml.tera",
 ];

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use garboard_playbooks::{Inputs, Site, shipped};
@@ -18,7 +19,13 @@ fn everything_a_playbook_may_say_is_taken() {
     site.check(&inventory).unwrap_or_else(|said| panic!("{said}"));
     let (facts, artifacts) = (facts(&inventory, debian), artifacts(&["amd64"]));
     let rendered = site
-        .render(&Inputs { inventory: &inventory, facts: &facts, artifacts: &artifacts, leader: "cp1" })
+        .render(&Inputs {
+            inventory: &inventory,
+            facts: &facts,
+            artifacts: &artifacts,
+            leader: "cp1",
+            clocks: &BTreeMap::new(),
+        })
         .unwrap();
     let mut text = String::new();
     for (host, chain) in &rendered.hosts {

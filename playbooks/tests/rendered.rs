@@ -19,7 +19,7 @@ use support::{CA_HASH, THREE_HOSTS, artifacts, container, debian, facts, folder,
 
 fn render(inventory: &Inventory, facts: &BTreeMap<String, Facts>) -> Rendered {
     let artifacts = artifacts(&["amd64", "arm64"]);
-    let inputs = Inputs { inventory, facts, artifacts: &artifacts, leader: "cp1" };
+    let inputs = Inputs { inventory, facts, artifacts: &artifacts, leader: "cp1", clocks: &BTreeMap::new() };
     shipped().unwrap().render(&inputs).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -55,6 +55,93 @@ pub struct Facts {
     pub kubernetes: KubernetesState,
     /// Our own state found on the host.
     pub garboard: GarboardState,
+    /// What the machine is.
+    pub machine: Machine,
+    /// What keeps its time.
+    pub clock: Clock,
+    /// What a Raspberry Pi tells about its supply and its heat; `None` where the machine tells nothing.
+    pub power: Option<Power>,
+    /// Everything that makes swap, now or at the next boot.
+    pub swap_sources: Vec<SwapSource>,
+    /// How long the disk of etcd takes to keep what is written to it; only where it was asked for.
+    pub sync_latency: Option<SyncLatency>,
+}
+
+/// The machine itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// `/proc/device-tree/model`, else the product name of DMI; for example `Raspberry Pi 4 Model B Rev 1.4`. Empty when neither
+    /// is there.
+    pub model: String,
+    /// The model is a Raspberry Pi of any kind.
+    pub raspberry_pi: bool,
+    /// Bits of the programs of the operating system, by the ELF class of `/bin/sh`: 32 or 64; 0 when it cannot be told.
+    pub userland_bits: u8,
+    /// `/` lies on an SD card (not on eMMC, which is named alike).
+    pub sd_card: bool,
+}
+
+/// The clock and what keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// The machine has a clock that runs while it is off: `/sys/class/rtc` holds one.
+    pub hardware: bool,
+    /// Programs that set the clock from the network, those that are installed.
+    pub services: Vec<TimeService>,
+    /// The kernel was told that its clock follows a source (`adjtimex(2)` without `STA_UNSYNC`), or systemd-timesyncd notes
+    /// that it has met one since the boot.
+    pub synchronised: bool,
+    /// Milliseconds since the boot, sleep included (`CLOCK_BOOTTIME`), at the moment of
+    /// [`Facts::clock_milliseconds`]: a count that no setting of the clock changes.
+    pub boot_milliseconds: u64,
+}
+
+/// A program that sets the clock from the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeService {
+    /// Its unit, for example `systemd-timesyncd.service`.
+    pub unit: String,
+    /// It runs.
+    pub active: bool,
+}
+
+/// Supply and heat of a Raspberry Pi: the bits of `get_throttled`
+/// (<https://www.raspberrypi.com/documentation/computers/os.html#get_throttled>).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Power {
+    /// The voltage is too low now (bit 0).
+    pub under_voltage: bool,
+    /// The processor is slowed down now: capped, throttled, or at the soft limit of temperature (bits 1 to 3).
+    pub throttled: bool,
+    /// The voltage was too low at some time since the boot (bit 16).
+    pub was_under_voltage: bool,
+    /// The processor was slowed down at some time since the boot (bits 17 to 19).
+    pub was_throttled: bool,
+}
+
+/// Something that makes swap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwapSource {
+    /// Who: `rpi-swap`, `zram-generator`, `dphys-swapfile`, `zram-tools`, `zram-config`, `/etc/fstab`, `systemd`, or `swapon` for
+    /// swap that somebody turned on by hand.
+    pub maker: String,
+    /// The device, file, unit or line.
+    pub name: String,
+    /// It is in use now; else it comes with the next boot.
+    pub active: bool,
+}
+
+/// Latency of write and `fdatasync(2)`, as etcd's log does it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncLatency {
+    /// The folder in which it was measured: the nearest to the one asked for.
+    pub path: String,
+    /// How many writes.
+    pub writes: u32,
+    /// Half of them took at most so long, in microseconds.
+    pub median_microseconds: u64,
+    /// 99 of 100 took at most so long, in microseconds.
+    pub p99_microseconds: u64,
 }
 
 /// `/etc/os-release`.

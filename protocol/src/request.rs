@@ -95,4 +95,7 @@ pub struct FactsQuery {
     pub udp_ports: Vec<u16>,
     /// Paths whose file system's free space is wanted.
     pub disk_paths: Vec<String>,
+    /// Where the latency of `fdatasync(2)` is wanted. The one thing here that writes: into a file without a name, gone when its
+    /// measure is taken.
+    pub sync_latency_path: Option<String>,
 }

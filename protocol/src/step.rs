@@ -64,6 +64,8 @@ pub enum Step {
     KubeadmJoin(KubeadmJoin),
     /// See [`ClusterNote`].
     ClusterNote(ClusterNote),
+    /// See [`Clock`].
+    Clock(Clock),
 }
 
 impl Step {
@@ -85,6 +87,7 @@ impl Step {
             Self::KubeadmInit(_) => "kubeadm_init",
             Self::KubeadmJoin(_) => "kubeadm_join",
             Self::ClusterNote(_) => "cluster_note",
+            Self::Clock(_) => "clock",
         }
     }
 
@@ -109,6 +112,7 @@ impl Step {
             Self::KubeadmInit(step) => step.node_name.clone(),
             Self::KubeadmJoin(step) => step.node_name.clone(),
             Self::ClusterNote(step) => step.cluster.name.clone(),
+            Self::Clock(_) => "right".to_owned(),
         }
     }
 
@@ -301,6 +305,28 @@ pub struct KubeadmJoin {
 pub struct ClusterNote {
     /// The note's content.
     pub cluster: ClusterId,
+}
+
+/// The clock is right, and something keeps it so. A host whose clock follows a time service is believed; else the client's time
+/// counts. Restore gives back whether the time service starts at boot and runs; the time itself stays right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// What the time is; `None`: nobody knows better than the host.
+    pub reference: Option<ClockReference>,
+    /// How far the host's clock may be off before it is set, in milliseconds.
+    pub tolerance_milliseconds: u64,
+}
+
+/// A moment on two clocks: the client's, and the host's count since its boot. The count goes on evenly whatever happens to the
+/// host's clock, so that the time can be told from it as long as the host is not booted again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockReference {
+    /// The boot the count belongs to.
+    pub boot_id: String,
+    /// The host's `CLOCK_BOOTTIME`, in milliseconds.
+    pub boot_milliseconds: u64,
+    /// The client's clock at that moment, milliseconds since 1970.
+    pub time_milliseconds: u64,
 }
 
 /// A cluster's identity.

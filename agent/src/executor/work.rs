@@ -10,6 +10,7 @@ use garboard_protocol::{Facts, Owned, QueuedStep, Step};
 
 use super::admin;
 use crate::engine::{Engine, Host, failure};
+use crate::facts;
 use crate::steps::StepError;
 use crate::store::{Blobs, Layout};
 use crate::system::Look;
@@ -65,7 +66,11 @@ impl Bench {
         let host = self.services.host.clone();
         match job {
             Job::Facts(query) => {
-                say(Body::Facts(Box::new((self.services.facts)(host.system.look(), &host.layout, &query))));
+                // Before the rest, which ends with the clock.
+                let path = query.sync_latency_path.as_deref();
+                let sync_latency = path.and_then(|path| facts::sync_latency(&*host.system, path));
+                let facts = (self.services.facts)(host.system.look(), &host.layout, &query);
+                say(Body::Facts(Box::new(Facts { sync_latency, ..facts })));
             }
             Job::Probe(steps) => say(probe(&mut engine, &steps, say)),
             Job::Owns(owned) => {

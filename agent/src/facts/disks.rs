@@ -21,7 +21,7 @@ fn disk(look: &dyn Look, path: &str) -> Option<Disk> {
 }
 
 /// The nearest thing at or above `path` that exists, links followed, and its device.
-fn existing(look: &dyn Look, path: &Path) -> Option<(PathBuf, u64)> {
+pub(super) fn existing(look: &dyn Look, path: &Path) -> Option<(PathBuf, u64)> {
     let mut place = path.to_owned();
     for _ in 0..LINKS {
         match look.metadata(&place).ok().flatten() {

@@ -80,16 +80,3 @@ pub(super) fn cgroup(look: &dyn Look) -> Cgroup {
     controllers.dedup();
     Cgroup { version: 1, controllers }
 }
-
-/// Paths of `/proc/swaps`.
-pub(super) fn swap(look: &dyn Look) -> Vec<String> {
-    let text = text(look, "/proc/swaps");
-    text.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(unescape).collect()
-}
-
-/// The kernel writes space, tab, newline and backslash in such tables as octal escapes.
-fn unescape(text: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
-}

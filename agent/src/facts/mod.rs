@@ -1,14 +1,21 @@
 //! What is so on a host: read, never guessed, and nothing is changed by looking.
 
+mod clock;
 mod conflicts;
 mod disks;
 mod kernel;
 mod kubernetes;
 mod machine;
 mod network;
+mod pi;
 mod ports;
+mod power;
+pub(crate) mod swap;
+mod sync;
 
+pub(crate) use clock::{TIME_SERVICES, is_active, is_installed, is_synchronised};
 pub(crate) use ports::holders;
+pub use sync::sync_latency;
 
 use std::path::Path;
 
@@ -27,6 +34,7 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
     let modules = kernel::Modules::of(look, &kernel, capabilities);
     let cgroup = machine::cgroup(look);
     let features = kernel::features(look, &modules);
+    let machine = pi::machine(look);
     Facts {
         architecture: machine::architecture().to_owned(),
         os: machine::operating_system(look),
@@ -42,16 +50,22 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
         conntrack_writable: kernel::is_conntrack_writable(look, shared_kernel),
         shared_kernel,
         features,
-        swap: machine::swap(look),
+        swap: swap::active(look),
         addresses: network::addresses(),
         resolv_conf: network::resolv_conf(look).to_owned(),
         disks: disks::disks(look, &query.disk_paths),
         ports: ports::holders(look, &query.tcp_ports, &query.udp_ports),
-        clock_milliseconds: u64::try_from(look.now() / 1_000_000).unwrap_or(0),
         conflicts: conflicts::conflicts(look),
         kubernetes: kubernetes::state(look),
         garboard: garboard(look, layout),
+        power: power::power(look, machine.raspberry_pi),
+        machine,
+        swap_sources: swap::sources(look).into_iter().map(Into::into).collect(),
+        sync_latency: None,
         kernel,
+        // Last, both at once: the rest took its time.
+        clock: clock::clock(look),
+        clock_milliseconds: u64::try_from(look.now() / 1_000_000).unwrap_or(0),
     }
 }
 

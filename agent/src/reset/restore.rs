@@ -26,6 +26,8 @@ pub(super) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
         }
         // Started again only when its files are what they were.
         Entry::Unit { active, .. } => *active,
+        // Turned on again only when nothing masks its unit.
+        Entry::Swap { .. } => true,
         _ => false,
     }
 }
@@ -50,14 +52,7 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
         Entry::KernelModule { name } => {
             run(&Command::new("modprobe", ["--remove", "--quiet", name]), system, &[])
         }
-        Entry::Swap { path, .. } => {
-            let on = system.read_text(Path::new("/proc/swaps")).map_err(failed("read", "/proc/swaps"))?;
-            if on.unwrap_or_default().lines().any(|line| line.split_whitespace().next() == Some(path)) {
-                return Ok(());
-            }
-            system.run(&Command::new("swapon", [path.as_str()]))?;
-            Ok(())
-        }
+        Entry::Swap { path, unit } => turn_swap_on(path, unit.as_deref(), system),
         Entry::Unit { name, enabled, active } => restore_unit(name, enabled, *active, system),
         Entry::Hostname { before } => {
             system.set_hostname(before).map_err(failed("set the host name in", "/proc/sys/kernel/hostname"))
@@ -260,6 +255,25 @@ fn restore_unit(name: &str, enabled: &str, active: bool, system: &dyn System) ->
     if active && !is_running(&now) {
         system.run(&Command::new("systemctl", ["start", "--", name]).timeout(JOB))?;
     }
+    Ok(())
+}
+
+/// By its unit, where a generator makes one: after a reboot a device of zram is empty, and the unit sets it up first.
+fn turn_swap_on(path: &str, unit: Option<&str>, system: &dyn System) -> Result<(), StepError> {
+    if crate::facts::swap::active(system.look()).iter().any(|active| active == path) {
+        return Ok(());
+    }
+    // What was masked a moment ago, systemd knows as masked; generators run again.
+    system.run(&Command::new("systemctl", ["daemon-reload"]).timeout(JOB))?;
+    for folder in ["/run/systemd/generator", "/run/systemd/generator.late"] {
+        let Some(unit) = unit else { break };
+        let generated = format!("{folder}/{unit}");
+        if system.metadata(Path::new(&generated)).map_err(failed("read", &generated))?.is_some() {
+            system.run(&Command::new("systemctl", ["start", "--", unit]).timeout(JOB))?;
+            return Ok(());
+        }
+    }
+    system.run(&Command::new("swapon", [path]))?;
     Ok(())
 }
 

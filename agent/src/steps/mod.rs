@@ -3,6 +3,7 @@
 mod archive;
 mod artifact;
 pub(crate) mod certificate;
+mod clock;
 mod cluster_note;
 mod directory;
 mod file;
@@ -194,7 +195,7 @@ pub enum Entry {
     Swap {
         /// As `/proc/swaps` names it.
         path: String,
-        /// Unit that turned it on at boot and was masked by us, if any.
+        /// The unit that turns it on at boot, if any; it was masked.
         unit: Option<String>,
     },
     /// A package that was not installed.
@@ -301,5 +302,6 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::KubeadmInit(step) => step,
         Step::KubeadmJoin(step) => step,
         Step::ClusterNote(step) => step,
+        Step::Clock(step) => step,
     }
 }

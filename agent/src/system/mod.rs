@@ -196,6 +196,15 @@ pub enum FileLock {
     Held,
 }
 
+/// The kernel's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KernelClock {
+    /// `CLOCK_BOOTTIME`: since the boot, sleep included. Setting the clock does not change it.
+    pub since_boot: Duration,
+    /// The kernel was told that its clock follows a source: `adjtimex(2)` without `STA_UNSYNC`.
+    pub synchronised: bool,
+}
+
 /// Space of a file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Space {
@@ -228,6 +237,8 @@ pub trait Look: Send + Sync {
     fn lock_of(&self, path: &Path) -> io::Result<FileLock>;
     /// Wall clock, nanoseconds since 1970.
     fn now(&self) -> i128;
+    /// What else the kernel says of its clock.
+    fn kernel_clock(&self) -> io::Result<KernelClock>;
 
     /// The content of a file as text, or `None` when it is not there.
     fn read_text(&self, path: &Path) -> io::Result<Option<String>> {
@@ -284,4 +295,11 @@ pub trait System: Look {
     fn unmount(&self, path: &Path) -> io::Result<()>;
     /// Sets the live host name.
     fn set_hostname(&self, name: &str) -> io::Result<()>;
+    /// Sets the wall clock, nanoseconds since 1970.
+    fn set_clock(&self, nanoseconds: i128) -> io::Result<()>;
+    /// Sets the clock that runs while the machine is off, nanoseconds since 1970.
+    fn set_hardware_clock(&self, nanoseconds: i128) -> io::Result<()>;
+    /// How long each of many small writes took until it was on the disk of `folder`. Ends after `longest`, or when enough were
+    /// made; nothing of them stays.
+    fn sync_latencies(&self, folder: &Path, longest: Duration) -> io::Result<Vec<Duration>>;
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use garboard_protocol::Digest;
 
-use super::{Command, CommandError, FileLock, Look, Metadata, Output, Space};
+use super::{Command, CommandError, FileLock, KernelClock, Look, Metadata, Output, Space};
 use crate::store::Records;
 
 /// What commands answered.
@@ -74,5 +74,9 @@ impl Look for Pass<'_> {
 
     fn now(&self) -> i128 {
         self.look.now()
+    }
+
+    fn kernel_clock(&self) -> io::Result<KernelClock> {
+        self.look.kernel_clock()
     }
 }

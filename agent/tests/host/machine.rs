@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) images: BTreeMap<String, String>,
     /// What kubeadm should do instead of its work: leave half of it and fail.
     pub(crate) kubeadm_breaks: bool,
+    /// Swap that was turned off, as the lines of `/proc/swaps`.
+    pub(crate) swapped_off: BTreeMap<String, String>,
     /// Joins refused because the cluster still has a Ready node of this name.
     pub(crate) stale_joins: u32,
 }
@@ -73,6 +75,11 @@ impl Machine {
         ] {
             fake.put_directory(folder);
         }
+        Self::of(fake)
+    }
+
+    /// The same programs on another host.
+    pub(crate) fn of(fake: Arc<Fake>) -> Self {
         let world = Arc::new(Mutex::new(World::default()));
         let memory = Arc::clone(&world);
         fake.script(move |fake, command| run(fake, &mut memory.lock().unwrap(), command));
@@ -148,7 +155,18 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
         ("systemctl", ["show", .., name]) => printed(show(fake, world, name)),
         ("systemctl", [verb, rest @ ..]) => {
             for name in rest.iter().filter(|word| !word.starts_with("--")) {
-                let wants = format!("/etc/systemd/system/multi-user.target.wants/{name}");
+                let wants = wants(fake, name);
+                let is_now = rest.contains(&"--now");
+                if let ("start", Some(path)) = (*verb, swap_of(fake, name)) {
+                    swap_on(fake, world, &path);
+                }
+                if *name == "dphys-swapfile.service" {
+                    match (*verb, is_now) {
+                        ("start", _) => swap_on(fake, world, "/var/swap"),
+                        ("disable", true) => swap_off(fake, world, "/var/swap"),
+                        _ => {}
+                    }
+                }
                 match *verb {
                     "start" | "restart" => {
                         world.active.insert((*name).to_owned(), fake.now());
@@ -159,8 +177,18 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
                     "stop" => {
                         world.active.remove(*name);
                     }
-                    "enable" => fake.put_link(&wants, &format!("/etc/systemd/system/{name}")),
-                    "disable" => fake.take(&wants),
+                    "enable" => {
+                        fake.put_link(&wants, &file_of(fake, name).unwrap_or_default());
+                        if is_now {
+                            world.active.insert((*name).to_owned(), fake.now());
+                        }
+                    }
+                    "disable" => {
+                        fake.take(&wants);
+                        if is_now {
+                            world.active.remove(*name);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -181,13 +209,12 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
             world.tables.remove(&format!("{family} {name}"));
             printed(String::new())
         }
-        ("swapoff", [_]) => {
-            fake.put("/proc/swaps", b"Filename Type Size Used Priority\n", 0o444);
+        ("swapoff", [path]) => {
+            swap_off(fake, world, path);
             printed(String::new())
         }
         ("swapon", [path]) => {
-            let text = format!("Filename Type Size Used Priority\n{path} partition 1 0 -2\n");
-            fake.put("/proc/swaps", text.as_bytes(), 0o444);
+            swap_on(fake, world, path);
             printed(String::new())
         }
         ("ctr", [.., "images", "ls"]) => {
@@ -207,12 +234,20 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
         ("modprobe", ["--dry-run", .., "absent"]) => refused(""),
         ("modprobe", ["--remove", .., name]) => {
             fake.take(&format!("/sys/module/{name}"));
-            fake.put("/proc/modules", b"", 0o444);
+            fake.take("/proc/sys/net/bridge");
+            let loaded = fake.content("/proc/modules").unwrap_or_default();
+            let left: String =
+                loaded.split_inclusive('\n').filter(|line| line.split(' ').next() != Some(name)).collect();
+            fake.put("/proc/modules", left.as_bytes(), 0o644);
             printed(String::new())
         }
         ("modprobe", [.., name]) => {
             if !name.starts_with("--") && arguments.len() == 1 {
-                fake.put("/proc/modules", format!("{name} 1 0 - Live 0x0\n").as_bytes(), 0o444);
+                let loaded = fake.content("/proc/modules").unwrap_or_default();
+                fake.put("/proc/modules", format!("{loaded}{name} 1 0 - Live 0x0\n").as_bytes(), 0o644);
+                if *name == "br_netfilter" {
+                    fake.put("/proc/sys/net/bridge/bridge-nf-call-iptables", b"1\n", 0o644);
+                }
             }
             printed(String::new())
         }
@@ -222,14 +257,20 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
 }
 
 fn show(fake: &Fake, world: &World, name: &str) -> String {
-    let exists = |path: String| fake.metadata(Path::new(&path)).unwrap().is_some();
-    let enabled = match (
-        exists(format!("/etc/systemd/system/{name}")),
-        exists(format!("/etc/systemd/system/multi-user.target.wants/{name}")),
-    ) {
-        (true, true) => "enabled",
-        (true, false) => "disabled",
-        (false, _) => "",
+    let is_enabled = fake.metadata(Path::new(&wants(fake, name))).unwrap().is_some();
+    let file = file_of(fake, name);
+    let enabled = match &file {
+        None => "",
+        Some(_) if is_enabled => "enabled",
+        Some(file) if file.starts_with("/run/") => "generated",
+        // A file of the OS that says nothing of how it is enabled.
+        Some(file)
+            if !file.starts_with("/etc/")
+                && !fake.content(file).unwrap_or_default().contains("[Install]") =>
+        {
+            "static"
+        }
+        Some(_) => "disabled",
     };
     let active = world.active.get(name);
     let started = active.map(|time| {
@@ -302,4 +343,43 @@ fn kubeadm(fake: &Fake, world: &mut World, verb: &str, command: &Command) -> Res
     put("/var/lib/kubelet/pki/kubelet-client-current.pem", "");
     world.active.insert("kubelet.service".to_owned(), fake.now());
     Ok(Output { code: 0, stdout: "[certs] done\n".to_owned(), stderr: String::new() })
+}
+
+const SWAPS: &str = "/proc/swaps";
+
+fn swap_off(fake: &Fake, world: &mut World, path: &str) {
+    let swaps = fake.content(SWAPS).unwrap_or_default();
+    let (off, on): (Vec<_>, Vec<_>) =
+        swaps.split_inclusive('\n').partition(|line| line.split_whitespace().next() == Some(path));
+    world.swapped_off.extend(off.into_iter().map(|line| (path.to_owned(), line.to_owned())));
+    fake.put(SWAPS, on.concat().as_bytes(), 0o644);
+}
+
+fn swap_on(fake: &Fake, world: &mut World, path: &str) {
+    let swaps = fake.content(SWAPS).unwrap_or_default();
+    let line = world.swapped_off.remove(path).unwrap_or_else(|| format!("{path} partition 1 0 -2\n"));
+    fake.put(SWAPS, format!("{swaps}{line}").as_bytes(), 0o644);
+}
+
+/// The device of a `.swap` unit that a generator made; one that is masked does not start.
+fn swap_of(fake: &Fake, unit: &str) -> Option<String> {
+    let mask = fake.read_link(Path::new(&format!("/etc/systemd/system/{unit}")));
+    assert!(mask.is_err(), "{unit} is masked");
+    let text = fake.content(&format!("/run/systemd/generator/{unit}"))?;
+    text.lines().find_map(|line| line.strip_prefix("What=")).map(str::to_owned)
+}
+
+/// Where systemd finds the file of a unit.
+fn file_of(fake: &Fake, name: &str) -> Option<String> {
+    ["/etc/systemd/system", "/run/systemd/generator", "/usr/lib/systemd/system", "/lib/systemd/system"]
+        .iter()
+        .map(|folder| format!("{folder}/{name}"))
+        .find(|path| fake.metadata(Path::new(path)).unwrap().is_some())
+}
+
+/// The link that enabling a unit makes.
+fn wants(fake: &Fake, name: &str) -> String {
+    let text = file_of(fake, name).and_then(|file| fake.content(&file)).unwrap_or_default();
+    let target = text.lines().find_map(|line| line.strip_prefix("WantedBy=")).unwrap_or("multi-user.target");
+    format!("/etc/systemd/system/{target}.wants/{name}")
 }

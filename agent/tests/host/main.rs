@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
+mod clock;
 mod files;
 mod machine;
 mod membership;
 mod packages;
+mod raspberry_pi;
 mod reset;
 mod settings;
 mod software;
+mod swap;

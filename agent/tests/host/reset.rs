@@ -66,7 +66,7 @@ fn live_on(machine: &Machine) {
     world.tables.extend(["ip kube-proxy".to_owned(), "ip6 mine".to_owned()]);
 }
 
-fn reset(machine: &Machine, options: &ResetOptions) -> (ResetReport, Option<Keepsake>) {
+pub(crate) fn reset(machine: &Machine, options: &ResetOptions) -> (ResetReport, Option<Keepsake>) {
     let mut keepsake = None;
     let report = reset::reset(&machine.engine(), options, &mut |body| {
         if let Body::Keepsake(kept) = body {

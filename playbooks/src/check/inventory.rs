@@ -42,7 +42,13 @@ impl Site {
             let facts: BTreeMap<_, _> =
                 inventory.hosts.iter().map(|host| (host.name.clone(), sample::at(&facts, host))).collect();
             let name = leader.map_or("", |host| host.name.as_str());
-            let inputs = Inputs { inventory, facts: &facts, artifacts: &artifacts, leader: name };
+            let inputs = Inputs {
+                inventory,
+                facts: &facts,
+                artifacts: &artifacts,
+                leader: name,
+                clocks: &BTreeMap::new(),
+            };
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };
             self.check_conditions(&scene, &mut faults);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use garboard_inventory::Host;
 use garboard_protocol::Digest;
 use garboard_protocol::facts::{
-    Facts, Features, GarboardState, InterfaceAddress, KubernetesState, OperatingSystem,
+    Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
 };
 use garboard_protocol::step::{Blob, ImageSource};
 
@@ -60,6 +60,16 @@ fn facts_of(able: bool) -> Facts {
         conflicts: Vec::new(),
         kubernetes: KubernetesState::default(),
         garboard: GarboardState::default(),
+        machine: Machine {
+            model: if able { "PC" } else { "Raspberry Pi 4 Model B Rev 1.4" }.to_owned(),
+            raspberry_pi: !able,
+            userland_bits: 64,
+            sd_card: !able,
+        },
+        clock: Clock::default(),
+        power: None,
+        swap_sources: Vec::new(),
+        sync_latency: None,
     }
 }
 

@@ -20,6 +20,9 @@ impl Reader<'_> {
         if kind == "swap" {
             return self.word(node, &["off"]).map(|_| HostStep::Swap);
         }
+        if kind == "clock" {
+            return self.word(node, &["right"]).map(|_| HostStep::Clock);
+        }
         let what = format!("`{kind}`");
         let mut fields = Fields::of(node, &what, self.faults)?;
         let step = self.fields(kind, &mut fields);

@@ -7,7 +7,7 @@ use crate::playbook::{Kind, Selector, SourceStep};
 use crate::yaml::{Fields, Node};
 
 /// Kinds that run on hosts.
-const HOST: [&str; 15] = [
+const HOST: [&str; 16] = [
     "directory",
     "file",
     "artifact",
@@ -23,6 +23,7 @@ const HOST: [&str; 15] = [
     "kubeadm_init",
     "kubeadm_join",
     "cluster_note",
+    "clock",
 ];
 /// Kinds that run on the cluster.
 const CLUSTER: [&str; 4] = ["manifest", "wait_nodes", "label", "token"];

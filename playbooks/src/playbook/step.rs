@@ -96,6 +96,7 @@ pub(crate) enum HostStep {
         timeout_seconds: u64,
     },
     ClusterNote,
+    Clock,
 }
 
 impl SourceStep {

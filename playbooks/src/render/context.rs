@@ -70,6 +70,8 @@ impl Scene<'_> {
             "service_cidr": cluster.service_cidr.to_string(),
             "cni": { "flannel": { "backend": "vxlan" } },
             "allow_cgroup_v1": cluster.allow_cgroup_v1,
+            "swap": cluster.swap.word(),
+            "patience": self.patience(),
             "certificate_names": self.certificate_names(),
             "conntrack_writable": self.reached().all(|(_, facts)| facts.conntrack_writable),
         })

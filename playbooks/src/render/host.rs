@@ -7,8 +7,8 @@ use garboard_protocol::Step;
 use garboard_protocol::facts::Facts;
 use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
-    Archive, Artifact, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry, Image, KernelModule,
-    KubeadmInit, KubeadmJoin, Package, StepId, Swap, Sysctl, Unit,
+    Archive, Artifact, Clock, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry, Image,
+    KernelModule, KubeadmInit, KubeadmJoin, Package, StepId, Swap, Sysctl, Unit,
 };
 use tera::Context;
 
@@ -20,6 +20,10 @@ use crate::plan::PlannedStep;
 use crate::playbook::{HostStep, Kind, Playbook, SourceStep};
 use crate::template::Text;
 use crate::{CLUSTER_SIGNAL, Site};
+
+/// How far a clock may be off before it is set, in milliseconds: more than the way over a slow connection takes, and far less
+/// than the five minutes by which kubeadm dates its certificates back.
+const CLOCK_TOLERANCE: u64 = 5_000;
 
 impl Site {
     pub(crate) fn host_chain(
@@ -157,7 +161,7 @@ impl Renderer<'_> {
             HostStep::KubeadmInit { timeout_seconds, .. } => Step::KubeadmInit(KubeadmInit {
                 node_name: self.host.name.clone(),
                 config: None,
-                timeout_seconds: *timeout_seconds,
+                timeout_seconds: timeout_seconds * u64::from(self.scene.patience()),
             }),
             HostStep::KubeadmJoin { timeout_seconds, .. } => {
                 if self.ca_signal().is_none() {
@@ -168,7 +172,7 @@ impl Renderer<'_> {
                     node_name: self.host.name.clone(),
                     ca_hash: self.live_ca_hash().cloned(),
                     config: None,
-                    timeout_seconds: *timeout_seconds,
+                    timeout_seconds: timeout_seconds * u64::from(self.scene.patience()),
                 })
             }
             HostStep::ClusterNote => {
@@ -178,6 +182,10 @@ impl Renderer<'_> {
                 }
                 Step::ClusterNote(ClusterNote { cluster: self.noted_cluster() })
             }
+            HostStep::Clock => Step::Clock(Clock {
+                reference: self.scene.inputs.clocks.get(&self.host.name).cloned(),
+                tolerance_milliseconds: CLOCK_TOLERANCE,
+            }),
         })
     }
 

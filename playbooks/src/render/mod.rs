@@ -11,6 +11,7 @@ pub use node_address::of as node_address;
 
 use garboard_inventory::{Host, Inventory, Role};
 use garboard_protocol::facts::Facts;
+use garboard_protocol::step::ClockReference;
 
 use crate::Diagnostics;
 use crate::Site;
@@ -31,6 +32,8 @@ pub struct Inputs<'a> {
     pub artifacts: &'a Artifacts,
     /// The name of the control plane this run works through.
     pub leader: &'a str,
+    /// What the time is on each of these hosts, by the laptop's clock.
+    pub clocks: &'a BTreeMap<String, ClockReference>,
 }
 
 /// Why a site cannot be rendered.
@@ -95,6 +98,12 @@ impl<'a> Scene<'a> {
         Ok(Self { inputs, leader, node_addresses })
     }
 
+    /// How much longer than usual is waited for the control plane.
+    pub(crate) fn patience(&self) -> u32 {
+        let leader = self.inputs.facts.get(self.inputs.leader);
+        crate::patience(leader.and_then(|facts| facts.sync_latency.as_ref()))
+    }
+
     /// Hosts that were reached, in the order of the inventory.
     pub(crate) fn reached(&self) -> impl Iterator<Item = (&'a Host, &'a Facts)> {
         let facts = self.inputs.facts;
@@ -116,8 +125,9 @@ impl Site {
     }
 
     pub(crate) fn render_scene(&self, scene: &Scene<'_>, faults: &mut Faults) -> Rendered {
-        let playbooks = self.in_order();
-        let mut rendered = Rendered::default();
+        let mut playbooks = self.in_order();
+        playbooks.retain(|playbook| !scene.inputs.inventory.without.contains(&playbook.name));
+        let mut rendered = Rendered { patience: scene.patience(), ..Rendered::default() };
         for (host, facts) in scene.reached() {
             let taken: Vec<&Playbook> =
                 playbooks.iter().copied().filter(|playbook| takes(playbook, host, scene)).collect();

@@ -76,3 +76,8 @@ scalar!(
     Swap,
     { "enum": ["off", false] }
 );
+scalar!(
+    /// Just `right`.
+    Clock,
+    { "const": "right" }
+);

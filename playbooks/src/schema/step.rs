@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema};
 
 use super::scalar::{
-    Condition, File, Image as ImageName, Literal, Mode, PackageName, Path, Seconds, Swap, Text,
+    Clock, Condition, File, Image as ImageName, Literal, Mode, PackageName, Path, Seconds, Swap, Text,
 };
 
 /// One step: exactly one kind, and what stands beside it.
@@ -46,6 +46,8 @@ pub(super) struct Step {
     kubeadm_join: Option<Kubeadm>,
     /// Notes which cluster the host belongs to. Comes after `wait: { signal: cluster }`.
     cluster_note: Option<Nothing>,
+    /// The clock, before certificates are made.
+    clock: Option<Clock>,
     /// Objects of a template, applied in their order. On the cluster.
     manifest: Option<Manifest>,
     /// Waits for the nodes of all hosts that were reached. On the cluster.

@@ -11,7 +11,8 @@ use garboard_inventory::Inventory;
 use garboard_playbooks::{Artifacts, FILES, IMAGES};
 use garboard_protocol::Digest;
 use garboard_protocol::facts::{
-    Facts, Features, GarboardState, InterfaceAddress, KubernetesState, OperatingSystem,
+    Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
+    SyncLatency,
 };
 use garboard_protocol::step::{Blob, ImageSource};
 
@@ -74,6 +75,11 @@ pub(crate) fn debian(name: &str, address: &str) -> Facts {
         conflicts: Vec::new(),
         kubernetes: KubernetesState::default(),
         garboard: GarboardState::default(),
+        machine: Machine { userland_bits: 64, ..Machine::default() },
+        clock: Clock::default(),
+        power: None,
+        swap_sources: Vec::new(),
+        sync_latency: None,
     }
 }
 
@@ -103,6 +109,18 @@ pub(crate) fn pi(name: &str, address: &str) -> Facts {
         page_size: 16384,
         resolv_conf: "/run/systemd/resolve/resolv.conf".to_owned(),
         swap: vec!["/var/swap".to_owned()],
+        machine: Machine {
+            model: "Raspberry Pi 5 Model B Rev 1.0".to_owned(),
+            raspberry_pi: true,
+            userland_bits: 64,
+            sd_card: true,
+        },
+        sync_latency: Some(SyncLatency {
+            path: "/var/lib".to_owned(),
+            writes: 200,
+            median_microseconds: 4_000,
+            p99_microseconds: 42_000,
+        }),
         ..debian(name, address)
     }
 }

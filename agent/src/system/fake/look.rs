@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use garboard_protocol::Digest;
 
 use super::Fake;
-use crate::system::{Command, CommandError, FileLock, Kind, Look, Metadata, Output, Space};
+use crate::system::{Command, CommandError, FileLock, KernelClock, Kind, Look, Metadata, Output, Space};
 
 impl Look for Fake {
     fn metadata(&self, path: &Path) -> io::Result<Option<Metadata>> {
@@ -73,6 +73,16 @@ impl Look for Fake {
     }
 
     fn now(&self) -> i128 {
-        super::BEGIN + self.state().ticks
+        let state = self.state();
+        super::BEGIN + state.ticks + state.clock_ahead
+    }
+
+    fn kernel_clock(&self) -> io::Result<KernelClock> {
+        let state = self.state();
+        let ticks = u64::try_from(state.ticks).unwrap_or(0);
+        Ok(KernelClock {
+            since_boot: super::SINCE_BOOT + std::time::Duration::from_nanos(ticks),
+            synchronised: state.synchronised,
+        })
     }
 }

@@ -21,6 +21,9 @@ const BEGIN: i128 = 1_763_720_000_000_000_000;
 /// What a scripted command does; `None`: this script does not know it.
 pub type Script = Box<dyn Fn(&Fake, &Command) -> Option<Result<Output, CommandError>> + Send + Sync>;
 
+/// How long the host has been running then.
+const SINCE_BOOT: Duration = Duration::from_secs(100);
+
 /// The host.
 #[derive(Default)]
 pub struct Fake {
@@ -39,6 +42,10 @@ struct State {
     changes: u64,
     fault: Option<Fault>,
     locks: BTreeMap<PathBuf, FileLock>,
+    /// How far the clock is from where it began, nanoseconds.
+    clock_ahead: i128,
+    synchronised: bool,
+    sync_latency: Duration,
 }
 
 /// What happens at one change, counted from 1.
@@ -122,6 +129,18 @@ impl Fake {
     /// Sets what [`Look::space`] says.
     pub fn set_space(&self, space: Space) {
         self.state().space = Some(space);
+    }
+
+    /// Sets the clock ahead of where it would be, in milliseconds, unrecorded, and whether it follows a source.
+    pub fn put_clock(&self, ahead_milliseconds: i128, synchronised: bool) {
+        let mut state = self.state();
+        state.clock_ahead = ahead_milliseconds * 1_000_000;
+        state.synchronised = synchronised;
+    }
+
+    /// Sets how long every write takes to reach the disk.
+    pub fn set_sync_latency(&self, latency: Duration) {
+        self.state().sync_latency = latency;
     }
 
     /// Lets somebody lock a file, until he is waited for.
@@ -385,5 +404,23 @@ impl System for Fake {
             state.place(Path::new("/proc/sys/kernel/hostname"), node);
             Ok(())
         })
+    }
+    fn set_clock(&self, nanoseconds: i128) -> io::Result<()> {
+        self.change_whole("set_clock".to_owned(), |state| {
+            state.clock_ahead = nanoseconds - (BEGIN + state.ticks);
+            Ok(())
+        })
+    }
+
+    fn set_hardware_clock(&self, _nanoseconds: i128) -> io::Result<()> {
+        self.change_whole("set_hardware_clock".to_owned(), |_| Ok(()))
+    }
+
+    fn sync_latencies(&self, folder: &Path, longest: Duration) -> io::Result<Vec<Duration>> {
+        let state = self.state();
+        state.get(folder)?;
+        let each = state.sync_latency.max(Duration::from_micros(1));
+        let count = usize::try_from(longest.as_nanos() / each.as_nanos()).unwrap_or(1).clamp(1, 100);
+        Ok(vec![each; count])
     }
 }

@@ -1,7 +1,9 @@
 //! The host itself.
 
+mod clock;
 mod command;
 mod file;
+mod latency;
 mod lock;
 mod secrecy;
 
@@ -16,7 +18,9 @@ use fs_err as fs;
 use garboard_protocol::Digest;
 use nix::mount::{MntFlags, umount2};
 
-use super::{Command, CommandError, FileLock, Kind, Live, Look, Metadata, Output, Space, System};
+use super::{
+    Command, CommandError, FileLock, KernelClock, Kind, Live, Look, Metadata, Output, Space, System,
+};
 
 /// The host, or for tests a folder that stands for its root (commands are then still the machine's own).
 #[derive(Debug, Clone)]
@@ -91,6 +95,10 @@ impl Look for Real {
 
     fn now(&self) -> i128 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos().cast_signed())
+    }
+
+    fn kernel_clock(&self) -> io::Result<KernelClock> {
+        clock::read()
     }
 }
 
@@ -181,6 +189,18 @@ impl System for Real {
 
     fn set_hostname(&self, name: &str) -> io::Result<()> {
         Ok(nix::unistd::sethostname(name)?)
+    }
+
+    fn set_clock(&self, nanoseconds: i128) -> io::Result<()> {
+        clock::set(nanoseconds)
+    }
+
+    fn set_hardware_clock(&self, nanoseconds: i128) -> io::Result<()> {
+        clock::set_hardware(nanoseconds)
+    }
+
+    fn sync_latencies(&self, folder: &Path, longest: Duration) -> io::Result<Vec<Duration>> {
+        latency::of_syncs(&self.at(folder), longest)
     }
 }
 
