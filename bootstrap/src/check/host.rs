@@ -1,4 +1,4 @@
-//! The machine itself: architecture, processors, memory, control groups, kernel features, clock, names.
+//! The machine itself: architecture, processors, memory, control groups, kernel features, names.
 
 use super::{Row, Subject};
 use crate::output::text;
@@ -9,10 +9,9 @@ const CONTROL_PLANE_PROCESSORS: u32 = 2;
 const CONTROL_PLANE_MEMORY: u64 = 1_700 * 1024 * 1024;
 /// A worker needs about 0.25 GB for itself (measured); below this no pod of any use fits.
 const WORKER_MEMORY: u64 = 480 * 1024 * 1024;
-/// kubeadm makes certificates valid from five minutes ago; a larger difference makes them invalid on one side.
-const CLOCK_BLOCKS: u64 = 60_000;
-/// A difference worth a word.
-const CLOCK_WARNS: u64 = 5_000;
+
+/// What Ubuntu 21.10 to 23.10 for Raspberry Pi keep the network modules in; the playbook `host` installs it.
+const EXTRA_MODULES: &str = "linux-modules-extra-raspi";
 
 pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     rows.push(architecture(subject));
@@ -20,13 +19,18 @@ pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     rows.push(memory(subject));
     rows.push(control_groups(subject));
     rows.push(kernel(subject));
-    rows.push(clock(subject));
     rows.push(hostname(subject));
-    rows.push(swap(subject));
 }
 
 fn architecture(subject: &Subject<'_>) -> Row {
     let architecture = &subject.facts.architecture;
+    if subject.facts.machine.userland_bits == 32 {
+        return subject.blocking(
+            "architecture",
+            format!("`{architecture}` kernel, but 32-bit programs: no Kubernetes is made for them"),
+            "write the 64-bit image of the operating system to the card or disk, and start from it",
+        );
+    }
     if matches!(architecture.as_str(), "amd64" | "arm64") {
         subject.fine("architecture", architecture.as_str())
     } else {
@@ -90,34 +94,36 @@ fn control_groups(subject: &Subject<'_>) -> Row {
 }
 
 fn kernel(subject: &Subject<'_>) -> Row {
-    let features = &subject.facts.features;
+    let facts = subject.facts;
+    let features = &facts.features;
     let missing: Vec<&str> =
         [("overlay", features.overlay), ("vxlan", features.vxlan), ("nf_tables", features.nf_tables)]
             .into_iter()
             .filter_map(|(name, there)| (!there).then_some(name))
             .collect();
+    let is_ubuntu_for_pi = facts.os.id == "ubuntu" && facts.machine.raspberry_pi;
+    let text = format!("{} lacks {}", facts.kernel, missing.join(", "));
     if missing.is_empty() {
-        subject.fine("kernel", subject.facts.kernel.as_str())
-    } else {
-        subject.blocking(
+        subject.fine("kernel", facts.kernel.as_str())
+    } else if is_ubuntu_for_pi && !facts.shared_kernel && missing == ["vxlan"] {
+        subject.warning(
             "kernel",
-            format!("{} lacks {}", subject.facts.kernel, missing.join(", ")),
-            "install the package with the kernel's extra modules (on Ubuntu for Raspberry Pi `linux-modules-extra-raspi`)",
+            format!("{text}; `{EXTRA_MODULES}` will be installed"),
+            "nothing to do; `reset` removes it again",
         )
-    }
-}
-
-fn clock(subject: &Subject<'_>) -> Row {
-    let difference = subject.clock_ahead_milliseconds.unsigned_abs();
-    let direction = if subject.clock_ahead_milliseconds < 0 { "behind" } else { "ahead of" };
-    let text = format!("{} {direction} this machine's", text::duration(difference));
-    let help = "set the host's clock, or turn on its time service: `timedatectl set-ntp true`";
-    if difference > CLOCK_BLOCKS {
-        subject.blocking("clock", text, help)
-    } else if difference > CLOCK_WARNS {
-        subject.warning("clock", text, help)
     } else {
-        subject.fine("clock", "right")
+        let help = match facts.os.id.as_str() {
+            _ if facts.shared_kernel => {
+                "load them on the machine that the container runs on: `modprobe MODULE`".to_owned()
+            }
+            "ubuntu" if is_ubuntu_for_pi => format!("install `{EXTRA_MODULES}`"),
+            "ubuntu" => "install `linux-modules-extra-$(uname -r)`, or `linux-generic`".to_owned(),
+            "fedora" | "centos" | "rhel" | "rocky" | "almalinux" => {
+                "install `kernel-modules-extra`".to_owned()
+            }
+            _ => "boot the distribution's own kernel; after an upgrade of the kernel, reboot".to_owned(),
+        };
+        subject.blocking("kernel", text, help)
     }
 }
 
@@ -132,19 +138,6 @@ fn hostname(subject: &Subject<'_>) -> Row {
             "hostname",
             format!("`{found}` becomes `{wanted}`"),
             "set `keep_hostname: true` to keep it; `reset` puts it back",
-        )
-    }
-}
-
-fn swap(subject: &Subject<'_>) -> Row {
-    let swap = &subject.facts.swap;
-    if swap.is_empty() || subject.facts.shared_kernel {
-        subject.fine("swap", if swap.is_empty() { "none" } else { "the machine's, not the container's" })
-    } else {
-        subject.warning(
-            "swap",
-            format!("{} will be turned off", swap.join(", ")),
-            "nothing to do; `reset` turns it on again",
         )
     }
 }

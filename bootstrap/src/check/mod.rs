@@ -2,12 +2,16 @@
 //!
 //! `check` prints the rows; `up` and `plan` refuse when one of them blocks. Nothing here talks to a host.
 
+mod clock;
 mod clone;
 mod host;
+mod latency;
 mod leftover;
 pub mod mesh;
 mod network;
+mod pi;
 mod space;
+mod swap;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +23,7 @@ use serde::Serialize;
 use crate::problem::{Exit, Problem};
 
 pub use clone::same_host_keys;
+pub(crate) use latency::{DISK_LATENCY, latency_query};
 pub(crate) use leftover::EARLIER_CLUSTER;
 pub(crate) use network::is_of_the_cluster;
 
@@ -92,6 +97,7 @@ pub fn query(role: Role) -> FactsQuery {
         tcp_ports: network::tcp_ports(role).iter().map(|port| port.number).collect(),
         udp_ports: network::UDP_PORTS.iter().map(|port| port.number).collect(),
         disk_paths: space::paths(),
+        sync_latency_path: None,
     }
 }
 
@@ -108,6 +114,10 @@ pub fn rows(
         let clock_ahead_milliseconds = clocks.get(&host.name).copied().unwrap_or_default();
         let subject = Subject { inventory, host, facts, clock_ahead_milliseconds };
         host::rows(&subject, &mut rows);
+        clock::rows(&subject, &mut rows);
+        swap::rows(&subject, &mut rows);
+        pi::rows(&subject, &mut rows);
+        latency::rows(&subject, &mut rows);
         space::rows(&subject, &mut rows);
         network::rows(&subject, &mut rows);
         leftover::rows(&subject, &mut rows);

@@ -11,12 +11,13 @@ pub(super) async fn run(global: &Global) -> Result<Exit, Ended> {
 
 async fn work(run: &Run) -> Result<u64, Ended> {
     let site = run.site()?;
-    let reached = run.reach().await?;
+    let mut reached = run.reach().await?;
     // First what is known without touching anybody's ports: a stranger's program may not outlive a visitor.
     run.preflight(&reached)?;
     let mesh = run.mesh(&reached, Ways::OfNewcomers).await?;
     run.refuse_ways(&mesh)?;
     let membership = run.membership(&reached)?;
+    run.measure_disk(&mut reached, &membership).await?;
     let supply = run.supply(&reached, Writing::Allowed).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;

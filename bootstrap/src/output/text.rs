@@ -24,7 +24,11 @@ pub fn duration(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..100_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        _ => format!("{} min {:02} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+        100_000..7_200_000 => format!("{} min {:02} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+        7_200_000..172_800_000 => {
+            format!("{} h {:02} min", milliseconds / 3_600_000, milliseconds / 60_000 % 60)
+        }
+        _ => format!("{} days", milliseconds / 86_400_000),
     }
 }
 

@@ -177,6 +177,7 @@ impl Run {
                 ephemeral: &ephemeral,
                 joining: &[],
                 initialised: true,
+                patience: plan.rendered.patience,
             };
             Box::pin(chain.run(&plan)).await
         };

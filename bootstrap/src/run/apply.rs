@@ -57,6 +57,7 @@ impl Run {
             ephemeral: &ephemeral,
             joining: &joining,
             initialised,
+            patience: plan.rendered.patience,
         };
         let _orderly = self.stop().orderly(Phase::Steps);
         let (hosts, cluster) = tokio::join!(ends_of(chains), Box::pin(cluster.run(&plan)));

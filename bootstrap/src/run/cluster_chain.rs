@@ -35,6 +35,8 @@ pub(super) struct ClusterChain<'a> {
     pub(super) ephemeral: &'a Ephemeral,
     pub(super) joining: &'a [String],
     pub(super) initialised: bool,
+    /// A factor for its deadlines.
+    pub(super) patience: u32,
 }
 
 /// How it ended.
@@ -122,8 +124,9 @@ impl ClusterChain<'_> {
                 self.signals.give(signal, Outputs::new());
             }
         }
-        let coredns =
-            self.outlasting(|| async { cluster.coredns_ready(COREDNS).await.map_err(|e| failed(&e)) });
+        let coredns = self.outlasting(|| async {
+            cluster.coredns_ready(COREDNS * self.patience).await.map_err(|e| failed(&e))
+        });
         self.unless_stopped(coredns).await?.map_err(|problem| problem.host(CLUSTER))?;
         if let (Some(token), false) = (&self.ephemeral.token, self.joining.is_empty() && self.initialised)
             && let Some((id, _)) = token.expose().split_once('.')
@@ -274,7 +277,7 @@ impl ClusterChain<'_> {
                 });
             };
             tokio::select! {
-                waited = cluster.wait_nodes(&names, ready, NODES, progress) => return waited,
+                waited = cluster.wait_nodes(&names, ready, NODES * self.patience, progress) => return waited,
                 () = self.signals.further_failure(&failed) => {}
             }
         }

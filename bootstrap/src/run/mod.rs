@@ -7,6 +7,7 @@ mod cluster_chain;
 mod cluster_client;
 mod comparison;
 pub mod difference;
+mod disk;
 mod handover;
 mod interrupt;
 mod mesh;

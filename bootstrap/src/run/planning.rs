@@ -117,6 +117,7 @@ impl Run {
             facts: &facts,
             artifacts: &supply.artifacts,
             leader: &membership.leader,
+            clocks: &reached.clock_references(),
         };
         let mut rendered = site.render(&inputs).map_err(unrendered)?;
         rendered.hosts.retain(|_, chain| !chain.is_empty());

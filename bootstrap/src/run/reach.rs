@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use garboard_inventory::Host;
 use garboard_protocol::Facts;
+use garboard_protocol::step::ClockReference;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
@@ -36,6 +37,8 @@ pub(crate) struct ReachedHost {
     pub(crate) facts: Facts,
     /// How far the host's clock is ahead of this machine's, in milliseconds.
     pub(crate) clock_ahead_milliseconds: i64,
+    /// What the time is there by this machine's clock.
+    pub(crate) clock: ClockReference,
     /// `SHA256:…` of the key it has shown.
     pub(crate) host_key: Option<String>,
 }
@@ -44,6 +47,11 @@ impl Reached {
     /// How far each host's clock is ahead of this machine's, in milliseconds.
     pub(crate) fn clocks(&self) -> BTreeMap<String, i64> {
         self.hosts.iter().map(|(name, host)| (name.clone(), host.clock_ahead_milliseconds)).collect()
+    }
+
+    /// What the time is on each host by this machine's clock.
+    pub(crate) fn clock_references(&self) -> BTreeMap<String, ClockReference> {
+        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock.clone())).collect()
     }
 
     /// `SHA256:…` of the key that each host has shown.
@@ -171,10 +179,15 @@ impl Way {
             milliseconds: run.elapsed_milliseconds(),
         });
         let facts = session.facts(check::query(host.role)).await.map_err(failed)?;
-        // The answer was under way for a moment only: what is left is the difference of the clocks.
-        let clock_ahead_milliseconds =
-            facts.clock_milliseconds.cast_signed() - now_milliseconds().cast_signed();
-        Ok(ReachedHost { session, facts, clock_ahead_milliseconds, host_key })
+        // The clock is read last, and the answer was under way for a moment only: what is left is the difference of the clocks.
+        let now = now_milliseconds();
+        let clock_ahead_milliseconds = facts.clock_milliseconds.cast_signed() - now.cast_signed();
+        let clock = ClockReference {
+            boot_id: facts.boot_id.clone(),
+            boot_milliseconds: facts.clock.boot_milliseconds,
+            time_milliseconds: now,
+        };
+        Ok(ReachedHost { session, facts, clock_ahead_milliseconds, clock, host_key })
     }
 }
 

@@ -28,7 +28,7 @@ impl Run {
         self.refuse(mesh, |_| true)
     }
 
-    fn refuse(&self, rows: &[Row], is_news: impl Fn(&Row) -> bool) -> Result<(), Ended> {
+    pub(super) fn refuse(&self, rows: &[Row], is_news: impl Fn(&Row) -> bool) -> Result<(), Ended> {
         for row in rows.iter().filter(|row| row.verdict == Verdict::Warning && is_news(row)) {
             self.note(&format!("warning: {}: {}: {}", row.host, row.check, text::one_line(&row.text)));
         }
