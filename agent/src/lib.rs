@@ -4,6 +4,7 @@
 //! `pipe` joins the channel to a local TCP port. The executor's [`engine`] works through its queue of [`steps`], each over
 //! the [`system`] seam, and notes earlier values in the baseline before it changes anything.
 
+pub mod boot;
 pub mod bridge;
 pub mod engine;
 pub mod executor;

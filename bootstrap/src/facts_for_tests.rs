@@ -2,7 +2,7 @@
 
 use garboard_protocol::Facts;
 use garboard_protocol::facts::{
-    Clock, Disk, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
+    Boot, Clock, Disk, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
     TimeService,
 };
 
@@ -66,5 +66,6 @@ pub(crate) fn facts() -> Facts {
         power: None,
         swap_sources: Vec::new(),
         sync_latency: None,
+        boot: Boot::default(),
     }
 }

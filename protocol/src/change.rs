@@ -61,6 +61,8 @@ pub enum Field {
     Swap,
     /// Membership of a cluster: `not started`, `in doubt`, `done`.
     Membership,
+    /// What only a boot brings about: `pending`, or `effective`.
+    Boot,
 }
 
 /// The answer of a probe.

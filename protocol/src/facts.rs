@@ -65,6 +65,8 @@ pub struct Facts {
     pub swap_sources: Vec<SwapSource>,
     /// How long the disk of etcd takes to keep what is written to it; only where it was asked for.
     pub sync_latency: Option<SyncLatency>,
+    /// What starts the host, and how.
+    pub boot: Boot,
 }
 
 /// The machine itself.
@@ -241,4 +243,21 @@ pub struct GarboardState {
     pub cluster: Option<ClusterId>,
     /// An intent was left by a crash: the step's id.
     pub intent: Option<String>,
+}
+
+/// What starts the host, and with which kernel parameters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// `firmware` (of a Raspberry Pi), `grub`, or empty where neither has left a trace.
+    pub loader: String,
+    /// The files that the loader takes the kernel's parameters from.
+    pub files: Vec<String>,
+    /// The folder of those files when nothing is mounted there: what lies in it is not what the loader reads.
+    pub unmounted: Option<String>,
+    /// `/proc/cmdline`: what the running kernel was started with.
+    pub command_line: String,
+    /// Kernel parameters that the last reboot of ours was to bring, and which the running kernel still lacks.
+    pub in_vain: Vec<String>,
+    /// The operating system asks for a reboot: `/run/reboot-required`.
+    pub reboot_required: bool,
 }

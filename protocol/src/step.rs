@@ -66,6 +66,10 @@ pub enum Step {
     ClusterNote(ClusterNote),
     /// See [`Clock`].
     Clock(Clock),
+    /// See [`BootConfig`].
+    BootConfig(BootConfig),
+    /// See [`Reboot`].
+    Reboot(Reboot),
 }
 
 impl Step {
@@ -88,6 +92,8 @@ impl Step {
             Self::KubeadmJoin(_) => "kubeadm_join",
             Self::ClusterNote(_) => "cluster_note",
             Self::Clock(_) => "clock",
+            Self::BootConfig(_) => "boot_config",
+            Self::Reboot(_) => "reboot",
         }
     }
 
@@ -113,6 +119,11 @@ impl Step {
             Self::KubeadmJoin(step) => step.node_name.clone(),
             Self::ClusterNote(step) => step.cluster.name.clone(),
             Self::Clock(_) => "right".to_owned(),
+            Self::BootConfig(step) => step.kernel_parameters.join(" "),
+            Self::Reboot(step) => {
+                let reasons: Vec<String> = step.pending.iter().map(ToString::to_string).collect();
+                format!("once, for {}", reasons.join(" or "))
+            }
         }
     }
 
@@ -327,6 +338,40 @@ pub struct ClockReference {
     pub boot_milliseconds: u64,
     /// The client's clock at that moment, milliseconds since 1970.
     pub time_milliseconds: u64,
+}
+
+/// Kernel parameters in the file that the boot loader reads: a Raspberry Pi's `cmdline.txt`. They take effect at the next boot.
+/// Its one line stays one, all else of it byte for byte; restore takes these words away again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootConfig {
+    /// Each as the kernel takes it, for example `cgroup_enable=memory`; at least one.
+    pub kernel_parameters: Vec<String>,
+}
+
+/// A reboot, where something pends that only a boot brings about; never otherwise. The executor ends with it. Nothing to restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reboot {
+    /// What it looks for; at least one.
+    pub pending: Vec<Pending>,
+}
+
+/// What only a boot brings about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    /// The boot loader's file has this parameter, the running kernel does not.
+    KernelParameter(String),
+    /// The operating system asks for it: `/run/reboot-required` of Debian and Ubuntu.
+    Required,
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::KernelParameter(parameter) => parameter,
+            Self::Required => "the operating system's packages",
+        })
+    }
 }
 
 /// A cluster's identity.

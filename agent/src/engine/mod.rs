@@ -48,6 +48,8 @@ pub struct Engine {
     intent: Option<Intent>,
     is_intent_settled: bool,
     has_changed: bool,
+    /// A reboot was ordered: nothing more begins.
+    is_going_down: bool,
     answers: Answers,
     asked: Instant,
 }
@@ -64,6 +66,7 @@ impl Engine {
             intent: Intent::load(look, &host.layout)?,
             is_intent_settled: false,
             has_changed: false,
+            is_going_down: false,
             answers: Answers::default(),
             asked: Instant::now(),
             host,
@@ -128,6 +131,12 @@ impl Engine {
     }
 
     fn settle(&mut self, step: &QueuedStep, say: &dyn Fn(Body)) -> Result<(Vec<Change>, Outputs), StepError> {
+        if self.is_going_down {
+            return Err(StepError::Failed {
+                message: "the host is going down for a reboot".to_owned(),
+                help: Some("run again once it is back".to_owned()),
+            });
+        }
         if self.asked.elapsed() > PASS_AGE {
             self.begin_pass();
         }
@@ -148,6 +157,11 @@ impl Engine {
         let mut outputs = applied?;
         self.is_intent_settled = true;
         self.settle_intent().map_err(|source| self.store_error(source))?;
+        // Whether a reboot brought what it was for is seen by the executor of the next boot.
+        if matches!(step.step, Step::Reboot(_)) {
+            self.is_going_down = true;
+            return Ok((changes, outputs));
+        }
         match self.look((self.host.kinds)(&step.step))? {
             Observation::Converged { outputs: seen } => {
                 for (name, value) in seen {

@@ -1,5 +1,6 @@
 //! What is so on a host: read, never guessed, and nothing is changed by looking.
 
+mod boot;
 mod clock;
 mod conflicts;
 mod disks;
@@ -62,6 +63,7 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
         machine,
         swap_sources: swap::sources(look).into_iter().map(Into::into).collect(),
         sync_latency: None,
+        boot: boot::boot(look),
         kernel,
         // Last, both at once: the rest took its time.
         clock: clock::clock(look),

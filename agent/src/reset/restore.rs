@@ -6,6 +6,7 @@ use std::time::Duration;
 use garboard_protocol::reset::Leftover;
 
 use crate::packages::{State, Status};
+use crate::steps::boot_config;
 use crate::steps::path::failed;
 use crate::steps::swap::COMMENT;
 use crate::steps::sysctl::{live, path_of};
@@ -58,6 +59,7 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
             system.set_hostname(before).map_err(failed("set the host name in", "/proc/sys/kernel/hostname"))
         }
         Entry::Line { path, line } => remove_line(path, line, system),
+        Entry::KernelParameter { path, parameter } => boot_config::remove(path, parameter, system),
         // Packages all at once, by `super::work`: they need each other.
         Entry::Package { .. } | Entry::Member { .. } => Ok(()),
     }
@@ -134,6 +136,12 @@ pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover
                 }
                 Some(_) => of("package", name, "was not installed before".to_owned()),
             }
+        }
+        Entry::KernelParameter { path, parameter } => {
+            if boot_config::is_there(path, parameter, look)? {
+                return of("kernel parameter", parameter, format!("is still in `{path}`"));
+            }
+            Ok(None)
         }
         Entry::KernelModule { .. } | Entry::Member { .. } => Ok(None),
     }

@@ -14,6 +14,7 @@ use super::kept::Kept;
 use super::owned::subject;
 use super::snapshot::{self, Before};
 use super::{nft, owned, pods, processes, restore};
+use crate::boot::{has_word, running_line};
 use crate::packages::{self, Came, Patience};
 use crate::steps::path::failed;
 use crate::steps::{Entry, StepError};
@@ -106,7 +107,10 @@ impl Work<'_> {
                     Err(error) => Err(error),
                 };
                 match restored {
-                    Ok(()) => work.report.restored += 1,
+                    Ok(()) => {
+                        work.report.restored += 1;
+                        work.tell_of_boot(entry);
+                    }
                     // Files of others in a folder that we made: the folder is theirs now.
                     Err(StepError::Failed { message, .. }) => work.note("directory", &subject, &message),
                     // Tried again in the late part, when what stood in the way may be gone.
@@ -122,6 +126,16 @@ impl Work<'_> {
                 }
             }
         });
+    }
+
+    /// A kernel parameter is out of its file, but the running kernel has it until the host boots again: that is not ours to do.
+    fn tell_of_boot(&mut self, entry: &Entry) {
+        if let Entry::KernelParameter { path, parameter } = entry
+            && has_word(&running_line(self.system.look()), parameter)
+        {
+            let detail = format!("is out of `{path}`; the running kernel has it until the next boot");
+            self.note("kernel parameter", parameter, &detail);
+        }
     }
 
     /// Removes the packages that came with us, when our own files are out of their folders.

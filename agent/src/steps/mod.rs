@@ -2,6 +2,7 @@
 
 mod archive;
 mod artifact;
+pub(crate) mod boot_config;
 pub(crate) mod certificate;
 mod clock;
 mod cluster_note;
@@ -18,6 +19,7 @@ mod membership;
 mod oci_layout;
 mod package;
 pub(crate) mod path;
+mod reboot;
 pub(crate) mod swap;
 pub(crate) mod sysctl;
 pub(crate) mod unit;
@@ -231,6 +233,13 @@ pub enum Entry {
         /// `init` or `join`.
         by: String,
     },
+    /// A kernel parameter that was not in a boot loader's file.
+    KernelParameter {
+        /// The file.
+        path: String,
+        /// As the kernel takes it.
+        parameter: String,
+    },
 }
 
 impl Entry {
@@ -246,6 +255,7 @@ impl Entry {
             Self::Hostname { .. } => "hostname".to_owned(),
             Self::Line { path, line } => format!("line {path} {line}"),
             Self::Member { by } => format!("member {by}"),
+            Self::KernelParameter { path, parameter } => format!("kernel_parameter {path} {parameter}"),
         }
     }
 }
@@ -303,5 +313,7 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::KubeadmJoin(step) => step,
         Step::ClusterNote(step) => step,
         Step::Clock(step) => step,
+        Step::BootConfig(step) => step,
+        Step::Reboot(step) => step,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use garboard_inventory::Host;
 use garboard_protocol::Digest;
 use garboard_protocol::facts::{
-    Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
+    Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
 };
 use garboard_protocol::step::{Blob, ImageSource};
 
@@ -70,6 +70,7 @@ fn facts_of(able: bool) -> Facts {
         power: None,
         swap_sources: Vec::new(),
         sync_latency: None,
+        boot: Boot::default(),
     }
 }
 

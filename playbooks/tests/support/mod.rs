@@ -11,7 +11,7 @@ use garboard_inventory::Inventory;
 use garboard_playbooks::{Artifacts, FILES, IMAGES};
 use garboard_protocol::Digest;
 use garboard_protocol::facts::{
-    Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
+    Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
     SyncLatency,
 };
 use garboard_protocol::step::{Blob, ImageSource};
@@ -80,6 +80,7 @@ pub(crate) fn debian(name: &str, address: &str) -> Facts {
         power: None,
         swap_sources: Vec::new(),
         sync_latency: None,
+        boot: Boot::default(),
     }
 }
 
