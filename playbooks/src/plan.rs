@@ -35,6 +35,8 @@ pub struct PlannedStep {
     pub gives: Option<String>,
     /// How to complete it when it is sent.
     pub late: Option<Late>,
+    /// Whether it follows from what the agent observed on the host: after a reboot it may be another one.
+    pub of_facts: bool,
 }
 
 /// A step of the cluster.

@@ -11,8 +11,9 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 22] = files![
+const FILES: [(&str, &str); 23] = files![
     "site.yaml",
+    "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
     "containerd/playbook.yaml",
     "containerd/templates/config.toml.tera",

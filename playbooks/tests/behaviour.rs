@@ -244,3 +244,36 @@ fn what_a_host_may_find_owned_fits_its_role() {
     // The cluster's playbooks leave things on every host.
     assert!(rendered.owns["w1"].contains(&Owned::Link("flannel.1".to_owned())));
 }
+
+/// A Raspberry Pi as its firmware starts it: without the memory controller.
+fn pi_without_memory(name: &str, address: &str) -> Facts {
+    let mut facts = pi(name, address);
+    facts.architecture = "amd64".to_owned();
+    facts.cgroup_controllers = ["cpu", "pids"].map(str::to_owned).into();
+    facts.boot.loader = "firmware".to_owned();
+    facts.boot.files = vec!["/boot/firmware/cmdline.txt".to_owned()];
+    facts
+}
+
+#[test]
+fn a_pi_without_the_memory_controller_gets_it_first_of_all_by_one_reboot() {
+    let inventory = inventory(THREE_HOSTS);
+    let rendered = render(&inventory, &facts(&inventory, pi_without_memory)).unwrap();
+    for chain in rendered.hosts.values() {
+        let first: Vec<String> = chain[..3].iter().map(|step| step.step.kind().to_owned()).collect();
+        assert_eq!(first[..2], ["boot_config", "reboot"]);
+        assert_eq!(chain[0].step.target(), "cgroup_enable=memory");
+        assert_eq!(chain[1].step.target(), "once, for cgroup_enable=memory");
+        assert!(chain[0].of_facts && !chain[2].of_facts);
+    }
+    // Neither on one that has it, nor where no file is there to be edited.
+    let without_file = |name: &str, address: &str| Facts {
+        boot: debian(name, address).boot,
+        ..pi_without_memory(name, address)
+    };
+    for facts in [facts(&inventory, debian), facts(&inventory, without_file)] {
+        let rendered = render(&inventory, &facts).unwrap();
+        let kinds = rendered.hosts["cp1"].iter().map(|step| step.step.kind());
+        assert!(kinds.into_iter().all(|kind| !matches!(kind, "boot_config" | "reboot")));
+    }
+}

@@ -40,7 +40,7 @@ fn facts_of(able: bool) -> Facts {
         memory_bytes: 4 << 30,
         page_size: 4096,
         cgroup_version: if able { 2 } else { 1 },
-        cgroup_controllers: Vec::new(),
+        cgroup_controllers: if able { vec!["memory".to_owned()] } else { Vec::new() },
         can_lower_oom_score: able,
         conntrack_writable: able,
         shared_kernel: !able,

@@ -4,7 +4,7 @@ use super::Reader;
 use crate::artifact::{FILES, IMAGES};
 use crate::diagnostic::Fault;
 use crate::file::Spanned;
-use crate::playbook::HostStep;
+use crate::playbook::{HostStep, RebootReason};
 use crate::template::Text;
 use crate::yaml::{Fields, Node};
 
@@ -101,6 +101,15 @@ impl Reader<'_> {
                 let (config, timeout_seconds) = self.kubeadm(fields, JOIN_SECONDS);
                 Some(HostStep::KubeadmJoin { config: config?, timeout_seconds: timeout_seconds? })
             }
+            "boot_config" => {
+                let parameters = fields.required("kernel_parameters", self.faults);
+                let parameters = parameters.and_then(|node| self.kernel_parameters(node));
+                Some(HostStep::BootConfig { kernel_parameters: parameters? })
+            }
+            "reboot" => {
+                let reasons = fields.required("if", self.faults).and_then(|node| self.reboot_reasons(node));
+                Some(HostStep::Reboot { reasons: reasons? })
+            }
             // `crate::parse::step` lets only known kinds through; this one has no fields.
             _ => Some(HostStep::ClusterNote),
         }
@@ -177,6 +186,43 @@ impl Reader<'_> {
         Some(names.into_iter().map(|name| name.value).collect())
     }
 
+    fn kernel_parameters(&mut self, node: &Node) -> Option<Vec<String>> {
+        let parameters = node.texts("a list of kernel parameters", self.faults)?;
+        if parameters.is_empty() {
+            self.faults.push(Fault::new(node.span, "at least one kernel parameter is named"));
+        }
+        for parameter in &parameters {
+            if !is_kernel_parameter(&parameter.value) {
+                let message = format!("`{}` is no kernel parameter", parameter.value);
+                let help =
+                    "one word, as in `/proc/cmdline`: `NAME` or `NAME=VALUE`, without blanks and quotes";
+                self.faults.push(Fault::new(parameter.span, message).help(help));
+            }
+        }
+        Some(parameters.into_iter().map(|parameter| parameter.value).collect())
+    }
+
+    fn reboot_reasons(&mut self, node: &Node) -> Option<Vec<RebootReason>> {
+        let items = node.list("a list of reasons", self.faults)?;
+        if items.is_empty() {
+            self.faults.push(
+                Fault::new(node.span, "a reboot has at least one reason")
+                    .help("`boot_config` or `required`: a host is never rebooted without one"),
+            );
+        }
+        let reason = |word| match word {
+            "boot_config" => RebootReason::BootConfig,
+            _ => RebootReason::Required,
+        };
+        Some(
+            items
+                .iter()
+                .filter_map(|item| self.word(item, &["boot_config", "required"]))
+                .map(reason)
+                .collect(),
+        )
+    }
+
     fn members(&mut self, node: &Node) -> Option<Vec<Spanned<String>>> {
         let members = node.texts("a list of names inside the archive", self.faults)?;
         for member in &members {
@@ -227,6 +273,15 @@ fn is_package(name: &str) -> bool {
         && name.bytes().all(allowed)
         && name.as_bytes()[0].is_ascii_alphanumeric()
         && !name.ends_with('-')
+}
+
+/// A word that cannot be taken for two, or for the end of the kernel's own parameters.
+fn is_kernel_parameter(parameter: &str) -> bool {
+    let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+    let named = |one: u8| one.is_ascii_alphanumeric() || b"_-.".contains(&one);
+    name.starts_with(|one: char| one.is_ascii_alphanumeric())
+        && name.bytes().all(named)
+        && value.bytes().all(|one| one.is_ascii_graphic() && one != b'"')
 }
 
 /// From "left out, or wrong, or good" to "wrong, or left out, or good".

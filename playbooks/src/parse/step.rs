@@ -7,7 +7,7 @@ use crate::playbook::{Kind, Selector, SourceStep};
 use crate::yaml::{Fields, Node};
 
 /// Kinds that run on hosts.
-const HOST: [&str; 16] = [
+const HOST: [&str; 18] = [
     "directory",
     "file",
     "artifact",
@@ -24,21 +24,21 @@ const HOST: [&str; 16] = [
     "kubeadm_join",
     "cluster_note",
     "clock",
+    "boot_config",
+    "reboot",
 ];
 /// Kinds that run on the cluster.
 const CLUSTER: [&str; 4] = ["manifest", "wait_nodes", "label", "token"];
 /// Kinds that make the cluster: a second one of them would be a second cluster.
 const SHIPPED: [&str; 4] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token"];
 /// Kinds of the design that nothing acts on yet.
-const LATER: [&str; 12] = [
+const LATER: [&str; 10] = [
     "line_in_file",
     "symlink",
     "mount",
     "user",
     "group",
     "nft",
-    "boot_config",
-    "reboot",
     "kubeadm_upgrade",
     "command",
     "taint",

@@ -4,7 +4,7 @@ mod selector;
 mod step;
 
 pub use selector::Selector;
-pub(crate) use step::{HostStep, Kind, SourceStep};
+pub(crate) use step::{HostStep, Kind, RebootReason, SourceStep};
 
 use garboard_protocol::Owned;
 

@@ -97,6 +97,21 @@ pub(crate) enum HostStep {
     },
     ClusterNote,
     Clock,
+    BootConfig {
+        kernel_parameters: Vec<String>,
+    },
+    Reboot {
+        reasons: Vec<RebootReason>,
+    },
+}
+
+/// What a reboot may be for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RebootReason {
+    /// The kernel parameters of the `boot_config` steps before it on the same host.
+    BootConfig,
+    /// The operating system asks for it.
+    Required,
 }
 
 impl SourceStep {

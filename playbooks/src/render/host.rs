@@ -7,8 +7,8 @@ use garboard_protocol::Step;
 use garboard_protocol::facts::Facts;
 use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
-    Archive, Artifact, Clock, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry, Image,
-    KernelModule, KubeadmInit, KubeadmJoin, Package, StepId, Swap, Sysctl, Unit,
+    Archive, Artifact, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry,
+    Image, KernelModule, KubeadmInit, KubeadmJoin, Package, Pending, Reboot, StepId, Swap, Sysctl, Unit,
 };
 use tera::Context;
 
@@ -17,7 +17,7 @@ use crate::diagnostic::{Fault, Faults};
 use crate::file::Spanned;
 use crate::late::Late;
 use crate::plan::PlannedStep;
-use crate::playbook::{HostStep, Kind, Playbook, SourceStep};
+use crate::playbook::{HostStep, Kind, Playbook, RebootReason, SourceStep};
 use crate::template::Text;
 use crate::{CLUSTER_SIGNAL, Site};
 
@@ -39,7 +39,15 @@ impl Site {
         for playbook in playbooks {
             let context = scene.host_context(&playbook.vars, host, facts);
             for step in &playbook.steps {
-                let renderer = Renderer { site: self, scene, host, facts, context: &context, waits: &waits };
+                let renderer = Renderer {
+                    site: self,
+                    scene,
+                    host,
+                    facts,
+                    context: &context,
+                    waits: &waits,
+                    chain: &chain,
+                };
                 match renderer.planned(playbook, step) {
                     Ok(Planned::Step(planned)) => chain.push(*planned),
                     Ok(Planned::Wait(signal)) if !waits.contains(&signal) => waits.push(signal),
@@ -73,6 +81,8 @@ struct Renderer<'a> {
     facts: &'a Facts,
     context: &'a Context,
     waits: &'a [String],
+    /// The steps before this one.
+    chain: &'a [PlannedStep],
 }
 
 impl Renderer<'_> {
@@ -89,6 +99,11 @@ impl Renderer<'_> {
                 return Ok(Planned::LeftOut);
             }
         };
+        if let HostStep::Reboot { reasons } = host_step
+            && self.pending(reasons).is_empty()
+        {
+            return Ok(Planned::LeftOut);
+        }
         let id = StepId(format!("{}/{}", playbook.name, source.number));
         let step = self.step(host_step, source)?;
         let late = self.late(&id, host_step, &step);
@@ -99,7 +114,32 @@ impl Renderer<'_> {
             waits: self.waits.to_vec(),
             gives: source.gives.as_ref().map(|gives| gives.value.clone()),
             late,
+            of_facts: self.is_of_facts(source),
         })))
+    }
+
+    /// Whether the step, or that it is there at all, follows from facts.
+    fn is_of_facts(&self, source: &SourceStep) -> bool {
+        source.texts().iter().any(|(text, _)| self.site.templates.uses(text, "facts"))
+    }
+
+    /// What a reboot for these reasons looks for.
+    fn pending(&self, reasons: &[RebootReason]) -> Vec<Pending> {
+        let parameters = || {
+            let configs = self.chain.iter().filter_map(|planned| match &planned.step {
+                Step::BootConfig(config) => Some(&config.kernel_parameters),
+                _ => None,
+            });
+            configs.flatten().cloned().map(Pending::KernelParameter)
+        };
+        let mut pending = Vec::new();
+        for reason in reasons {
+            match reason {
+                RebootReason::BootConfig => pending.extend(parameters()),
+                RebootReason::Required => pending.push(Pending::Required),
+            }
+        }
+        pending
     }
 
     fn step(&self, step: &HostStep, source: &SourceStep) -> Result<Step, Fault> {
@@ -175,6 +215,10 @@ impl Renderer<'_> {
                     timeout_seconds: timeout_seconds * u64::from(self.scene.patience()),
                 })
             }
+            HostStep::BootConfig { kernel_parameters } => {
+                Step::BootConfig(BootConfig { kernel_parameters: kernel_parameters.clone() })
+            }
+            HostStep::Reboot { reasons } => Step::Reboot(Reboot { pending: self.pending(reasons) }),
             HostStep::ClusterNote => {
                 if !self.waits.iter().any(|signal| signal == CLUSTER_SIGNAL) {
                     let fault = Fault::new(source.span, "`cluster_note` must know the cluster");

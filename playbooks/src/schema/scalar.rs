@@ -72,6 +72,11 @@ scalar!(
     { "type": "string", "pattern": "^[a-z0-9][a-z0-9+.-]*[a-z0-9+.]$" }
 );
 scalar!(
+    /// A kernel parameter.
+    KernelParameter,
+    { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*(=[!#-~]*)?$" }
+);
+scalar!(
     /// Just `off`, which readers of older YAML take for `false`.
     Swap,
     { "enum": ["off", false] }

@@ -3,7 +3,8 @@
 use schemars::{JsonSchema, Schema};
 
 use super::scalar::{
-    Clock, Condition, File, Image as ImageName, Literal, Mode, PackageName, Path, Seconds, Swap, Text,
+    Clock, Condition, File, Image as ImageName, KernelParameter, Literal, Mode, PackageName, Path, Seconds,
+    Swap, Text,
 };
 
 /// One step: exactly one kind, and what stands beside it.
@@ -48,6 +49,10 @@ pub(super) struct Step {
     cluster_note: Option<Nothing>,
     /// The clock, before certificates are made.
     clock: Option<Clock>,
+    /// Kernel parameters in the boot file of a Raspberry Pi's firmware. They take effect at the next boot.
+    boot_config: Option<BootConfig>,
+    /// A reboot, where something pends that only a boot brings about.
+    reboot: Option<Reboot>,
     /// Objects of a template, applied in their order. On the cluster.
     manifest: Option<Manifest>,
     /// Waits for the nodes of all hosts that were reached. On the cluster.
@@ -219,4 +224,27 @@ enum WaitNodes {
 #[schemars(rename_all = "snake_case")]
 enum Label {
     Inventory,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct BootConfig {
+    /// Each `NAME` or `NAME=VALUE`.
+    kernel_parameters: Vec<KernelParameter>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Reboot {
+    /// What it looks for.
+    r#if: Vec<RebootReason>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+enum RebootReason {
+    /// The running kernel lacks a parameter of the `boot_config` steps before it.
+    BootConfig,
+    /// The operating system asks for it: `/run/reboot-required`.
+    Required,
 }
