@@ -38,7 +38,7 @@ pub struct Global {
     pub patience: Patience,
 }
 
-/// How long one side waits for the other after a lost connection.
+/// How long one side waits for the other after a lost connection, or a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct Patience {
     /// How long a host whose connection is lost in the middle is tried again
@@ -47,6 +47,9 @@ pub struct Patience {
     /// How long a host waits for a laptop that is gone, before another one may have it
     #[arg(long, global = true, value_name = "TIME", default_value = "10m", value_parser = time)]
     pub linger: Duration,
+    /// How long a host that a step reboots may take to come back
+    #[arg(long, global = true, value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub reboot_wait: Duration,
 }
 
 /// Shorter than a slow login takes, and nobody would come back in time.

@@ -1,6 +1,6 @@
 //! The machine itself: architecture, processors, memory, control groups, kernel features, names.
 
-use super::{Row, Subject};
+use super::{Row, Subject, boot};
 use crate::output::text;
 
 /// What kubeadm's own preflight asks of a control plane (`NumCPU`).
@@ -20,6 +20,7 @@ pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     rows.push(control_groups(subject));
     rows.push(kernel(subject));
     rows.push(hostname(subject));
+    boot::rows(subject, rows);
 }
 
 fn architecture(subject: &Subject<'_>) -> Row {
@@ -77,11 +78,7 @@ fn control_groups(subject: &Subject<'_>) -> Row {
     let facts = subject.facts;
     let has_memory = facts.cgroup_controllers.iter().any(|name| name == "memory");
     if !has_memory {
-        return subject.blocking(
-            "cgroups",
-            "the memory controller is off",
-            "add `cgroup_enable=memory` to the kernel's command line and reboot",
-        );
+        return boot::without_memory(subject);
     }
     match facts.cgroup_version {
         1 if !subject.inventory.cluster.allow_cgroup_v1 => subject.blocking(

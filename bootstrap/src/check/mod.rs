@@ -2,6 +2,7 @@
 //!
 //! `check` prints the rows; `up` and `plan` refuse when one of them blocks. Nothing here talks to a host.
 
+mod boot;
 mod clock;
 mod clone;
 mod host;

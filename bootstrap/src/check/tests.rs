@@ -169,3 +169,68 @@ fn hosts_that_share_a_host_key_are_named_and_others_are_not() {
     assert_eq!(rows[0].text, "the same as cp1's: SHA256:a; each of them can pass for the other");
     assert!(rows[0].help.as_ref().unwrap().ends_with("then `garboard trust w2`"));
 }
+
+/// A Raspberry Pi as its firmware starts it.
+fn pi_without_memory() -> Facts {
+    let mut facts = facts();
+    facts.cgroup_controllers.retain(|name| name != "memory");
+    facts.boot.loader = "firmware".into();
+    facts.boot.files = vec!["/boot/firmware/cmdline.txt".into()];
+    facts.boot.command_line = "reboot=w cgroup_disable=memory console=tty1 rootwait".into();
+    facts
+}
+
+#[test]
+fn a_memory_controller_that_can_be_turned_on_is_no_reason_to_refuse() {
+    let row = only(pi_without_memory());
+    assert_eq!(row.verdict, Verdict::Warning);
+    for words in ["`cgroup_enable=memory`", "`/boot/firmware/cmdline.txt`", "reboots once"] {
+        assert!(row.text.contains(words), "{}", row.text);
+    }
+}
+
+#[test]
+fn a_memory_controller_that_only_a_person_can_turn_on_blocks_with_the_fix_of_that_host() {
+    let blocks = |change: fn(&mut Facts), text: &str, help: &str| {
+        let mut facts = pi_without_memory();
+        change(&mut facts);
+        let row = only(facts);
+        assert_eq!(row.verdict, Verdict::Blocking);
+        let told = row.help.unwrap();
+        assert!(row.text.contains(text) && told.contains(help), "{}: {told}", row.text);
+    };
+    blocks(
+        |facts| facts.boot.unmounted = Some("/boot/firmware".into()),
+        "not mounted",
+        "`mount /boot/firmware`",
+    );
+    blocks(|facts| facts.boot.loader = "grub".into(), "off", "`GRUB_CMDLINE_LINUX`");
+    blocks(|facts| facts.boot.loader = String::new(), "off", "your boot loader");
+    blocks(|facts| facts.shared_kernel = true, "off", "the machine's kernel");
+    // No reboot without end.
+    let word = "cgroup_enable=memory";
+    blocks(
+        |facts| facts.boot.in_vain = vec!["cgroup_enable=memory".into()],
+        "also after a reboot",
+        "a second time",
+    );
+    blocks(|facts| facts.boot.command_line += " cgroup_enable=memory", word, "CONFIG_MEMCG");
+    blocks(
+        |facts| facts.boot.command_line = "cgroup_enable=memory cgroup_disable=memory".into(),
+        "`cgroup_disable=memory` after it",
+        "take `cgroup_disable=memory` out",
+    );
+}
+
+#[test]
+fn a_reboot_that_pends_is_told_and_one_in_vain_blocks() {
+    let mut required = facts();
+    required.boot.reboot_required = true;
+    let row = only(required);
+    assert_eq!((row.check, row.verdict), ("reboot", Verdict::Warning));
+    let mut vain = facts();
+    vain.boot.in_vain = vec!["isolcpus=3".into()];
+    let row = only(vain);
+    assert_eq!((row.check, row.verdict), ("reboot", Verdict::Blocking));
+    assert!(row.text.contains("isolcpus=3"), "{}", row.text);
+}

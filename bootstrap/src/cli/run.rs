@@ -31,6 +31,6 @@ async fn work(run: &Run, global: &Global, command: &RunPlaybook) -> Result<u64, 
     if global.output == Format::Human && plan.difference.pending() > 0 {
         run.print(&difference::human(&plan.difference, command.diff));
     }
-    let changes = run.apply_alone(&reached, &membership, plan, supply).await?;
+    let changes = run.apply_alone(&playbook, &reached, &membership, plan, supply).await?;
     run.end(reached, changes).await
 }

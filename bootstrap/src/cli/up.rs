@@ -21,7 +21,7 @@ async fn work(run: &Run) -> Result<u64, Ended> {
     let supply = run.supply(&reached, Writing::Allowed).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
-    let changes = run.apply(&reached, &membership, plan, supply).await?;
+    let changes = run.apply(&site, &reached, &membership, plan, supply).await?;
     run.write_kubeconfig(&reached, &membership).await?;
     run.end(reached, changes).await
 }

@@ -111,6 +111,17 @@ pub enum ClusterError {
         /// One entry a thing, with its reason.
         lacking: Vec<String>,
     },
+    /// Pods that an eviction would end for ever.
+    #[error(
+        "the node {node} has pods that no controller would make again: {}; it was not drained. Delete them, or move them yourself",
+        .pods.join(", ")
+    )]
+    Alone {
+        /// The node.
+        node: String,
+        /// Namespace and name.
+        pods: Vec<String>,
+    },
     /// kubeadm's discovery document is not there.
     #[error(
         "the cluster has no ConfigMap `kube-public/cluster-info`, so no host can join; run \

@@ -16,6 +16,7 @@ mod deployment;
 mod difference;
 mod discovery;
 mod document;
+mod drain;
 mod error;
 mod node;
 mod token;

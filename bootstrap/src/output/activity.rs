@@ -42,8 +42,13 @@ impl Activities {
                 activity.lost = None;
                 true
             }
+            Event::HostRebooting { seconds, .. } => {
+                let time = text::duration(seconds * 1000);
+                activity.begin(format!("reboots; waiting for it for {time}"))
+            }
+            Event::HostRebooted { .. } => activity.begin("is back; looking at what is there".to_owned()),
             Event::HostPlanned { pending, .. } => {
-                activity.pending = *pending;
+                (activity.pending, activity.done) = (*pending, 0);
                 activity.begin(String::new())
             }
             Event::Sending { done, total, .. } => {

@@ -59,6 +59,22 @@ pub enum Event {
         /// How long it was gone.
         milliseconds: u64,
     },
+    /// A host goes down for a reboot that a step needs. It is waited for.
+    HostRebooting {
+        /// The host.
+        host: String,
+        /// What the reboot brings: kernel parameters, or `/run/reboot-required`.
+        reasons: Vec<String>,
+        /// How long it may take.
+        seconds: u64,
+    },
+    /// A host is there again after its reboot. What is left to do on it is looked at and planned anew.
+    HostRebooted {
+        /// The host.
+        host: String,
+        /// How long it took.
+        milliseconds: u64,
+    },
     /// What there is to do on a host is known, and work on it begins.
     HostPlanned {
         /// The host.
@@ -178,6 +194,8 @@ impl Event {
             | Self::HostConnected { host, .. }
             | Self::HostLost { host, .. }
             | Self::HostBack { host, .. }
+            | Self::HostRebooting { host, .. }
+            | Self::HostRebooted { host, .. }
             | Self::HostStopped { host, .. }
             | Self::HostPlanned { host, .. }
             | Self::Sending { host, .. }

@@ -183,6 +183,19 @@ impl Human {
                 let words = format!("connected again after {}", text::duration(*milliseconds));
                 Some(of(host, Mark::Begins, &words))
             }
+            Event::HostRebooting { host, reasons, seconds } => {
+                let words = format!(
+                    "reboots, for {}: it may take {}",
+                    text::one_line(&reasons.join(", ")),
+                    text::duration(seconds * 1000)
+                );
+                Some(of(host, Mark::Waits, &words))
+            }
+            Event::HostRebooted { host, milliseconds } => {
+                let words =
+                    format!("is back after {}; what is left is planned anew", text::duration(*milliseconds));
+                Some(of(host, Mark::Begins, &words))
+            }
             Event::HostStopped { host, done, left, next } => {
                 state.stopped_hosts.insert(host.clone());
                 let words = format!(

@@ -11,6 +11,7 @@ use garboard_protocol::step::Outputs;
 
 use super::cluster_chain::{API, ClusterChain, ClusterEnded};
 use super::interrupt::Phase;
+use super::reboot::{Means, Reboots};
 use super::signal::Signals;
 use super::{Plan, Reached, Run, Writing};
 use crate::check::{EARLIER_CLUSTER, refusals};
@@ -150,6 +151,7 @@ impl Run {
     /// Removes the difference of one playbook. Gives the number of steps that changed something.
     pub async fn apply_alone(
         &self,
+        alone: &Alone,
         reached: &Reached,
         membership: &Membership,
         mut plan: Plan,
@@ -164,7 +166,16 @@ impl Run {
         let signals = Signals::default();
         super::apply::lose_what_nobody_gives(&plan, &[API, CLUSTER_SIGNAL], &signals);
         let ephemeral = Ephemeral { token: None };
-        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, &Arc::new(supply));
+        let supply = Arc::new(supply);
+        let means = Means {
+            site: &alone.site,
+            membership,
+            supply: &supply,
+            cluster: plan.cluster.as_ref(),
+            checks: false,
+        };
+        let reboots = Arc::new(Reboots::of(self, reached, &means));
+        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, &supply, &reboots);
         let cluster = async {
             // Without a cluster nothing of this playbook waits for one.
             let Some(ca_hash) = membership.cluster.clone() else { return ClusterEnded::default() };
@@ -178,6 +189,7 @@ impl Run {
                 joining: &[],
                 initialised: true,
                 patience: plan.rendered.patience,
+                reboots: &reboots,
             };
             Box::pin(chain.run(&plan)).await
         };

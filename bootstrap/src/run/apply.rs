@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use garboard_playbooks::{CLUSTER_SIGNAL, Ephemeral};
+use garboard_playbooks::{CLUSTER_SIGNAL, Ephemeral, Site};
 use tokio::task::JoinSet;
 
-use super::chain::{self, Chain};
+use super::chain;
 use super::cluster_chain::{CLUSTER, ClusterChain, ClusterEnded};
 use super::difference::pending;
+use super::host_work::HostWork;
 use super::interrupt::Phase;
+use super::reboot::{Means, Reboots};
 use super::signal::Signals;
-use super::{Plan, Reached, Run, token, transfer};
+use super::{Plan, Reached, Run, token};
 use crate::lock::Supply;
 use crate::membership::Membership;
 use crate::output::Event;
@@ -22,6 +24,7 @@ impl Run {
     /// have gone as far as they can.
     pub async fn apply(
         &self,
+        site: &Site,
         reached: &Reached,
         membership: &Membership,
         mut plan: Plan,
@@ -48,7 +51,10 @@ impl Run {
         let ephemeral = Ephemeral { token: token_for(initialised, &joining)? };
         let signals = Signals::default();
         lose_what_nobody_gives(&plan, &[CLUSTER_SIGNAL], &signals);
-        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, &Arc::new(supply));
+        let supply = Arc::new(supply);
+        let means = Means { site, membership, supply: &supply, cluster: plan.cluster.as_ref(), checks: true };
+        let reboots = Arc::new(Reboots::of(self, reached, &means));
+        let chains = self.start_chains(reached, &mut plan, &signals, &ephemeral, &supply, &reboots);
         let cluster = ClusterChain {
             run: self,
             leader: &membership.leader,
@@ -58,6 +64,7 @@ impl Run {
             joining: &joining,
             initialised,
             patience: plan.rendered.patience,
+            reboots: &reboots,
         };
         let _orderly = self.stop().orderly(Phase::Steps);
         let (hosts, cluster) = tokio::join!(ends_of(chains), Box::pin(cluster.run(&plan)));
@@ -72,6 +79,7 @@ impl Run {
         signals: &Signals,
         ephemeral: &Ephemeral,
         supply: &Arc<Supply>,
+        reboots: &Arc<Reboots>,
     ) -> JoinSet<chain::Ended> {
         let mut chains = JoinSet::new();
         for (host, steps) in std::mem::take(&mut plan.difference.hosts) {
@@ -80,45 +88,18 @@ impl Run {
                 chain::only_give(&host, &steps, signals);
                 continue;
             }
-            let (session, signals, events) =
-                (reached_host.session.clone(), signals.clone(), self.events().clone());
-            let (ephemeral, supply, stop) = (ephemeral.clone(), Arc::clone(supply), self.stop().clone());
-            let owned = plan.rendered.owns.get(&host).cloned().unwrap_or_default();
-            chains.spawn(async move {
-                let blobs = transfer::needed(&steps);
-                let idle = pending(&steps) == 0;
-                let chain = Chain {
-                    host: &host,
-                    session: &session,
-                    signals: &signals,
-                    ephemeral: &ephemeral,
-                    events: &events,
-                    stop: &stop,
-                };
-                if idle {
-                    return chain.tell(chain.run(steps).await);
-                }
-                if let Err(error) = session.owns(owned).await {
-                    return chain.tell(chain.lost(&steps, error.problem(&host)));
-                }
-                let sending = transfer::send(&host, &session, &supply, blobs, &events);
-                tokio::pin!(sending);
-                let working = chain.run(steps);
-                tokio::pin!(working);
-                // A step whose blob cannot be had waits for ever: the transfer's failure is the chain's.
-                let ended = tokio::select! {
-                    ended = &mut working => ended,
-                    Err(problem) = &mut sending => {
-                        if let Err(error) = session.cancel().await {
-                            tracing::debug!("the queue of {host} was not cancelled: {error}");
-                        }
-                        let mut ended = working.await;
-                        ended.blame(problem);
-                        ended
-                    }
-                };
-                chain.tell(ended)
-            });
+            let work = HostWork {
+                host: host.clone(),
+                session: reached_host.session.clone(),
+                signals: signals.clone(),
+                events: self.events().clone(),
+                ephemeral: ephemeral.clone(),
+                supply: Arc::clone(supply),
+                stop: self.stop().clone(),
+                owned: plan.rendered.owns.get(&host).cloned().unwrap_or_default(),
+                reboots: Arc::clone(reboots),
+            };
+            chains.spawn(work.run(steps));
         }
         chains
     }

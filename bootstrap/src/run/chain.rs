@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use garboard_playbooks::{Ephemeral, PlannedStep};
 use garboard_protocol::event::{Body, FailureKind};
-use garboard_protocol::{Change, Observation, QueuedStep, StepId};
+use garboard_protocol::{Change, Observation, QueuedStep, Step, StepId};
+use tokio::sync::Notify;
 
 use super::interrupt::Stop;
 use super::signal::{Given, Signals};
@@ -20,6 +21,8 @@ pub(super) struct Chain<'a> {
     pub(super) ephemeral: &'a Ephemeral,
     pub(super) events: &'a Events,
     pub(super) stop: &'a Stop,
+    /// Told when a reboot that might have come does not.
+    pub(super) stays: &'a Notify,
 }
 
 /// How a chain ended.
@@ -35,6 +38,8 @@ pub(super) struct Ended {
     pub(super) problem: Option<Problem>,
     /// Where it was stopped because somebody wanted it.
     pub(super) stopped: Option<Stopped>,
+    /// The reboot it stands before, and the steps that are left with it.
+    pub(super) reboot: Option<(PlannedStep, u64)>,
 }
 
 /// Where a chain was stopped.
@@ -47,10 +52,12 @@ pub(super) struct Stopped {
 }
 
 /// Why a chain goes no further.
-enum Halt {
+pub(super) enum Halt {
     Failed(Problem),
     /// Somebody wants it.
     Stopped,
+    /// The host has to reboot first.
+    Reboot(Box<PlannedStep>),
 }
 
 impl From<Problem> for Halt {
@@ -65,12 +72,16 @@ impl Chain<'_> {
         let mut ended = Ended { steps: steps.len() as u64, ..Ended::default() };
         match self.work(&steps, &mut ended).await {
             Ok(()) => {}
+            Err(Halt::Reboot(step)) => {
+                let to_do = steps.iter().filter(|(_, seen)| !seen.is_converged()).count() as u64;
+                ended.reboot = Some((*step, to_do.saturating_sub(ended.done)));
+            }
             Err(Halt::Failed(problem)) => {
-                self.give_up(&steps, &format!("{} stopped at {}", self.host, place(&problem)));
+                self.give_up(&gives(&steps), &format!("{} stopped at {}", self.host, place(&problem)));
                 ended.problem = Some(problem);
             }
             Err(Halt::Stopped) => {
-                self.give_up(&steps, &format!("{} was stopped", self.host));
+                self.give_up(&gives(&steps), &format!("{} was stopped", self.host));
                 let mut to_do = steps.iter().filter(|(_, seen)| !seen.is_converged());
                 let next = to_do.nth(usize::try_from(ended.done).unwrap_or(usize::MAX));
                 ended.stopped = next
@@ -128,9 +139,20 @@ impl Chain<'_> {
             let given = given.map_err(|lost| {
                 Problem::new(Exit::Failed, lost.to_string()).host(self.host).step(first.id.to_string())
             })?;
+            if is_reboot(first) {
+                if self.pends(first).await? {
+                    return Err(Halt::Reboot(Box::new(first.clone())));
+                }
+                ended.done += 1;
+                self.stays.notify_one();
+                rest = behind;
+                continue;
+            }
             let ready = rest
                 .iter()
-                .take_while(|(step, seen)| !seen.is_converged() && given.has_all(&step.waits))
+                .take_while(|(step, seen)| {
+                    !seen.is_converged() && !is_reboot(step) && given.has_all(&step.waits)
+                })
                 .count()
                 .max(1);
             let (segment, behind) = rest.split_at(ready);
@@ -140,8 +162,16 @@ impl Chain<'_> {
         Ok(())
     }
 
+    /// Whether the host needs the reboot now that all before it is done.
+    async fn pends(&self, reboot: &PlannedStep) -> Result<bool, Halt> {
+        let step = QueuedStep { id: reboot.id.clone(), step: reboot.step.clone() };
+        let seen = self.session.probe(vec![step]).await;
+        let seen = seen.map_err(|error| self.broken(&error, Some(&reboot.id)))?;
+        Ok(!seen.iter().all(|(_, observation)| observation.is_converged()))
+    }
+
     /// Queues steps that wait for nothing more, and follows them to their end.
-    async fn segment(
+    pub(super) async fn segment(
         &self,
         segment: &[(PlannedStep, Observation)],
         given: &Given,
@@ -197,7 +227,7 @@ impl Chain<'_> {
         Err(Problem::new(Exit::Failed, "the agent's answer ended early").host(self.host).into())
     }
 
-    fn complete(&self, planned: &PlannedStep, given: &Given) -> Result<garboard_protocol::Step, Problem> {
+    fn complete(&self, planned: &PlannedStep, given: &Given) -> Result<Step, Problem> {
         let Some(late) = &planned.late else { return Ok(planned.step.clone()) };
         late.render(&given.for_late(), self.ephemeral).map_err(|error| {
             Problem::from_error(Exit::Failed, &error).host(self.host).step(planned.id.to_string())
@@ -225,15 +255,24 @@ impl Chain<'_> {
 
     /// A chain that cannot even begin.
     pub(super) fn lost(&self, steps: &[(PlannedStep, Observation)], problem: Problem) -> Ended {
-        self.give_up(steps, &format!("{} stopped at {}", self.host, place(&problem)));
+        self.give_up(&gives(steps), &format!("{} stopped at {}", self.host, place(&problem)));
         Ended { steps: steps.len() as u64, problem: Some(problem), ..Ended::default() }
     }
 
-    fn give_up(&self, steps: &[(PlannedStep, Observation)], because: &str) {
-        let gives: BTreeSet<String> = steps.iter().filter_map(|(step, _)| step.gives.clone()).collect();
-        self.signals.lose(&gives, because);
+    /// Nobody waits any more for these signals, nor for this host.
+    pub(super) fn give_up(&self, gives: &BTreeSet<String>, because: &str) {
+        self.signals.lose(gives, because);
         self.signals.fail(self.host);
     }
+}
+
+/// The signals that a chain may give.
+pub(super) fn gives(steps: &[(PlannedStep, Observation)]) -> BTreeSet<String> {
+    steps.iter().filter_map(|(step, _)| step.gives.clone()).collect()
+}
+
+fn is_reboot(planned: &PlannedStep) -> bool {
+    matches!(planned.step, Step::Reboot(_))
 }
 
 /// The signals of a host that this run must not change: those of steps found done.
@@ -251,6 +290,12 @@ pub(super) fn only_give(host: &str, steps: &[(PlannedStep, Observation)], signal
 }
 
 impl Ended {
+    /// Goes on with what followed a reboot.
+    pub(super) fn add(&mut self, later: Self) {
+        let (changed, done) = (self.changed + later.changed, self.done + later.done);
+        *self = Self { changed, done, ..later };
+    }
+
     /// The chain ended because of something beside it, unless both met the same: then its own words name the step.
     pub(super) fn blame(&mut self, problem: Problem) {
         match &self.problem {
@@ -263,6 +308,6 @@ impl Ended {
     }
 }
 
-fn place(problem: &Problem) -> String {
+pub(super) fn place(problem: &Problem) -> String {
     problem.step.clone().unwrap_or_else(|| problem.message.clone())
 }

@@ -8,6 +8,7 @@ use garboard_playbooks::{CLUSTER_SIGNAL, ClusterStep, Ephemeral, PlannedClusterS
 use garboard_protocol::Change;
 use garboard_protocol::step::{ClusterId, Outputs};
 
+use super::reboot::Reboots;
 use super::signal::Signals;
 use super::{Plan, Run};
 use crate::cluster::{Cluster, ClusterError};
@@ -37,6 +38,7 @@ pub(super) struct ClusterChain<'a> {
     pub(super) initialised: bool,
     /// A factor for its deadlines.
     pub(super) patience: u32,
+    pub(super) reboots: &'a Reboots,
 }
 
 /// How it ended.
@@ -104,7 +106,11 @@ impl ClusterChain<'_> {
             Some(cluster) => Arc::clone(cluster),
             None => Arc::new(self.run.connect_cluster(self.leader, self.session, ca_hash.as_deref()).await?),
         };
-        self.identify(&cluster, ca_hash).await?;
+        {
+            let _stays = self.reboots.none_now().await;
+            self.identify(&cluster, ca_hash).await?;
+            self.take_back(&cluster, plan, ended).await?;
+        }
         for step in &plan.rendered.cluster {
             let placed = |problem: Problem| problem.host(CLUSTER).step(step.id.to_string());
             self.waiting(step.id.to_string(), &step.waits);
@@ -117,7 +123,11 @@ impl ClusterChain<'_> {
                 ClusterStep::WaitNodes { .. } => {
                     self.unless_stopped(self.step(&cluster, step, ended)).await?.map_err(placed)?;
                 }
-                _ => self.step(&cluster, step, ended).await.map_err(placed)?,
+                _ => {
+                    // What is asked of a control plane that goes down meanwhile would fail.
+                    let _stays = self.reboots.none_now().await;
+                    self.step(&cluster, step, ended).await.map_err(placed)?;
+                }
             }
             ended.done += 1;
             if let Some(signal) = &step.gives {
@@ -194,6 +204,33 @@ impl ClusterChain<'_> {
         self.run.remember(&id)?;
         let outputs = Outputs::from([("ca_hash".to_owned(), ca_hash), ("uid".to_owned(), uid)]);
         self.signals.give(CLUSTER_SIGNAL, outputs);
+        Ok(())
+    }
+
+    /// Nodes that an earlier run cordoned for a reboot, and did not see Ready again.
+    async fn take_back(
+        &self,
+        cluster: &Cluster,
+        plan: &Plan,
+        ended: &mut ClusterEnded,
+    ) -> Result<(), Problem> {
+        for node in plan.cordoned.iter().filter(|node| self.run.may_change(node)) {
+            let step = format!("reboot/uncordon/{node}");
+            let begun = Instant::now();
+            let doing = format!("uncordon {node}");
+            let host = || CLUSTER.to_owned();
+            self.run.events().send(&Event::StepStarted { host: host(), step: step.clone(), doing });
+            self.outlasting(|| async { cluster.uncordon(node).await.map_err(|error| failed(&error)) })
+                .await
+                .map_err(|problem| problem.host(CLUSTER).step(step.clone()))?;
+            ended.changed += 1;
+            self.run.events().send(&Event::StepFinished {
+                host: host(),
+                step,
+                changes: vec![super::comparison::uncordoned(node)],
+                milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
         Ok(())
     }
 

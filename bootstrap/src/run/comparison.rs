@@ -7,6 +7,7 @@ use garboard_inventory::Inventory;
 use garboard_playbooks::ClusterStep;
 use garboard_protocol::Change;
 use garboard_protocol::change::Field;
+use garboard_protocol::step::StepId;
 
 use super::cluster_chain::{doing, failed};
 use super::difference::ClusterDifference;
@@ -68,6 +69,13 @@ impl Run {
         let configuration = cluster.configuration().await.map_err(|error| failed(&error).host(leader))?;
         none_of(fixed(self.inventory(), &configuration))?;
         let mut differences = Vec::new();
+        let left = cluster.left_cordoned().await.map_err(|error| failed(&error).host(leader))?;
+        plan.cordoned = left.into_iter().filter(|node| !plan.difference.reboots(node)).collect();
+        differences.extend(plan.cordoned.iter().map(|node| ClusterDifference {
+            id: StepId(format!("reboot/uncordon/{node}")),
+            doing: format!("uncordon {node}"),
+            changes: Some(vec![uncordoned(node)]),
+        }));
         for step in plan.rendered.cluster.iter().filter(|step| !matches!(step.step, ClusterStep::Wait { .. }))
         {
             let changes = self
@@ -121,6 +129,12 @@ impl Run {
             ClusterStep::Wait { .. } => Vec::new(),
         })
     }
+}
+
+/// A node that pods may come to again.
+pub(super) fn uncordoned(node: &str) -> Change {
+    let (before, after) = (Some("cordoned by an earlier run, for a reboot".to_owned()), None);
+    Change::new(format!("Node {node}"), Field::Value, before, after)
 }
 
 /// What an existing cluster was made with and cannot change, or only by an upgrade.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use garboard_playbooks::{PlannedStep, Rendered};
-use garboard_protocol::{Change, Field, Observation, StepId};
+use garboard_protocol::{Change, Field, Observation, Step, StepId};
 use serde::Serialize;
 
 use crate::output::difference::{Sign, lines};
@@ -52,6 +52,13 @@ impl Difference {
         Self { hosts, cluster: Vec::new() }
     }
 
+    /// Whether the host has to reboot, or may have to.
+    pub(super) fn reboots(&self, host: &str) -> bool {
+        let is_one = |step: &PlannedStep| matches!(step.step, Step::Reboot(_));
+        let chain = self.hosts.get(host);
+        chain.is_some_and(|chain| chain.iter().any(|(step, seen)| is_one(step) && !seen.is_converged()))
+    }
+
     /// Steps that differ, or cannot be told yet, on all hosts and in the cluster.
     pub fn pending(&self) -> usize {
         let hosts: usize = self.hosts.values().map(|chain| pending(chain)).sum();
@@ -77,18 +84,31 @@ pub fn human(difference: &Difference, contents: bool) -> String {
     for (host, chain) in &difference.hosts {
         let pending = pending(chain);
         let _ = writeln!(out, "{host}: {pending} of {} steps differ", chain.len());
+        let mut rebooted = None;
         for (step, observation) in chain {
+            let is_reboot = matches!(step.step, Step::Reboot(_));
+            let later = match &rebooted {
+                Some(reboot) if step.of_facts => format!(", known after {reboot}"),
+                _ => String::new(),
+            };
             match observation {
                 Observation::Converged { .. } => {}
                 Observation::Unknown { because } => {
-                    let _ = writeln!(out, "  ? {} ({})", line(step), text::one_line(because));
+                    let _ = writeln!(out, "  ? {}{later} ({})", line(step), text::one_line(because));
                 }
                 Observation::Differs { changes } => {
-                    let _ = writeln!(out, "  + {}", line(step));
+                    let _ = writeln!(out, "  + {}{later}", line(step));
                     for change in changes {
                         write_change(&mut out, change, contents);
                     }
                 }
+            }
+            if is_reboot && !observation.is_converged() {
+                let _ = writeln!(
+                    out,
+                    "      the host reboots once; it is looked at again then, and what follows is planned anew"
+                );
+                rebooted = Some(step.id.clone());
             }
         }
     }

@@ -33,6 +33,8 @@ pub struct Plan {
     pub(crate) rendered: Rendered,
     /// The live cluster, when there is one.
     pub(crate) cluster: Option<Arc<Cluster>>,
+    /// Nodes that an earlier run cordoned for a reboot, and that do not have to reboot in this one.
+    pub(crate) cordoned: Vec<String>,
 }
 
 impl Plan {
@@ -133,7 +135,7 @@ impl Run {
         });
         let observed: BTreeMap<_, _> = try_join_all(probes).await?.into_iter().collect();
         let difference = Difference::of(&rendered, observed);
-        Ok(Plan { difference, rendered, cluster: None })
+        Ok(Plan { difference, rendered, cluster: None, cordoned: Vec::new() })
     }
 
     /// What every shipped playbook says its software makes by itself. What the user's own say lies on the hosts.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use garboard_inventory::Host;
@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
 use super::Run;
+use super::clock::ClockReading;
 use super::interrupt::Phase;
 use crate::check;
 use crate::deploy::{Deployed, Login, SudoPassword};
@@ -35,10 +36,7 @@ pub struct Reached {
 pub(crate) struct ReachedHost {
     pub(crate) session: Session,
     pub(crate) facts: Facts,
-    /// How far the host's clock is ahead of this machine's, in milliseconds.
-    pub(crate) clock_ahead_milliseconds: i64,
-    /// What the time is there by this machine's clock.
-    pub(crate) clock: ClockReference,
+    pub(crate) clock: ClockReading,
     /// `SHA256:…` of the key it has shown.
     pub(crate) host_key: Option<String>,
 }
@@ -46,12 +44,17 @@ pub(crate) struct ReachedHost {
 impl Reached {
     /// How far each host's clock is ahead of this machine's, in milliseconds.
     pub(crate) fn clocks(&self) -> BTreeMap<String, i64> {
-        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock_ahead_milliseconds)).collect()
+        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock.ahead_milliseconds)).collect()
+    }
+
+    /// Each host's clock beside this machine's.
+    pub(crate) fn clock_readings(&self) -> BTreeMap<String, ClockReading> {
+        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock.clone())).collect()
     }
 
     /// What the time is on each host by this machine's clock.
     pub(crate) fn clock_references(&self) -> BTreeMap<String, ClockReference> {
-        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock.clone())).collect()
+        self.hosts.iter().map(|(name, host)| (name.clone(), host.clock.reference.clone())).collect()
     }
 
     /// `SHA256:…` of the key that each host has shown.
@@ -179,15 +182,8 @@ impl Way {
             milliseconds: run.elapsed_milliseconds(),
         });
         let facts = session.facts(check::query(host.role)).await.map_err(failed)?;
-        // The clock is read last, and the answer was under way for a moment only: what is left is the difference of the clocks.
-        let now = now_milliseconds();
-        let clock_ahead_milliseconds = facts.clock_milliseconds.cast_signed() - now.cast_signed();
-        let clock = ClockReference {
-            boot_id: facts.boot_id.clone(),
-            boot_milliseconds: facts.clock.boot_milliseconds,
-            time_milliseconds: now,
-        };
-        Ok(ReachedHost { session, facts, clock_ahead_milliseconds, clock, host_key })
+        let clock = ClockReading::of(&facts);
+        Ok(ReachedHost { session, facts, clock, host_key })
     }
 }
 
@@ -224,9 +220,4 @@ impl Reconnect for Way {
         let milliseconds = u64::try_from(away.as_millis()).unwrap_or(u64::MAX);
         self.run.events.send(&Event::HostBack { host: self.host.name.clone(), milliseconds });
     }
-}
-
-fn now_milliseconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use garboard_playbooks::PlannedStep;
-use garboard_protocol::Observation;
 use garboard_protocol::step::Blob;
+use garboard_protocol::{Observation, Step};
 
 use crate::output::{Event, Events};
 use crate::problem::{Exit, Problem};
@@ -13,8 +13,18 @@ use crate::session::Session;
 
 use crate::lock::Supply;
 
-/// The blobs that the steps which are not done need, each once, in order.
-pub(super) fn needed(chain: &[(PlannedStep, Observation)]) -> Vec<Blob> {
+/// The blobs that the steps which are not done need, each once, in order: those before a reboot that may come, and those after it.
+pub(super) fn needed(chain: &[(PlannedStep, Observation)]) -> (Vec<Blob>, Vec<Blob>) {
+    let place = chain
+        .iter()
+        .position(|(planned, seen)| matches!(planned.step, Step::Reboot(_)) && !seen.is_converged());
+    let (before, after) = chain.split_at(place.unwrap_or(chain.len()));
+    let before = blobs_of(before);
+    let after = blobs_of(after).into_iter().filter(|blob| !before.contains(blob)).collect();
+    (before, after)
+}
+
+fn blobs_of(chain: &[(PlannedStep, Observation)]) -> Vec<Blob> {
     let mut blobs: Vec<Blob> = Vec::new();
     for (planned, observation) in chain {
         if observation.is_converged() {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::reboot::Reboot;
 use super::waiting::{Waiting, success};
 use super::{Introduction, SessionError, unexpected, wire};
 use crate::deploy::{Deployed, Program};
@@ -26,6 +27,8 @@ const OPENING: Duration = Duration::from_secs(45);
 const WAITING_CHUNKS: usize = 3;
 /// Between two attempts to get a lost host back: nothing tells when its network is there again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For one attempt to reach a host that boots: a login, the agent sent anew over a slow line, its start.
+const ATTEMPT: Duration = Duration::from_secs(90);
 /// For a connection that is given up to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -82,6 +85,8 @@ pub(super) struct Speaker {
     pub(super) introduction: Introduction,
     /// Of the greetings, which no other request has.
     pub(super) id: u64,
+    /// Whether the host is about to boot anew: then it is another executor that is looked for.
+    pub(super) reboot: Reboot,
 }
 
 impl Speaker {
@@ -141,7 +146,7 @@ impl Speaker {
         leaving: CancellationToken,
         mut gone: impl FnMut(&Link) + Send,
     ) {
-        let executor = linked.welcome.executor.clone();
+        let mut executor = linked.welcome.executor.clone();
         loop {
             // The connection is the session's, and goes with it: it is not held here.
             let Linked { link, talk, .. } = linked;
@@ -151,14 +156,17 @@ impl Speaker {
             let Some(back) = again else { return self.waiting.end(why) };
             let lost = self.waiting.parted(&why);
             let since = Instant::now();
-            back.reconnect.lost(&why, back.patience);
+            let reboot = self.reboot.until();
+            if reboot.is_none() {
+                back.reconnect.lost(&why, back.patience);
+            }
             // What else went over the connection must not hang for ever.
             if let Some(lost) = lost {
                 gone(&lost);
                 tokio::spawn(async move { timeout(GOODBYE, lost.connection.close()).await });
             }
             let found = tokio::select! {
-                found = self.find(back, &executor) => found,
+                found = self.find(back, &executor, reboot) => found,
                 () = leaving.cancelled() => return self.waiting.end(why),
             };
             linked = match found {
@@ -168,30 +176,41 @@ impl Speaker {
                     return self.waiting.end(SessionError::Lost { first: Box::new(why), outcome });
                 }
             };
-            back.reconnect.back(since.elapsed());
+            if linked.welcome.executor != executor {
+                executor.clone_from(&linked.welcome.executor);
+                self.waiting.begin_anew();
+            }
+            if reboot.is_none() {
+                back.reconnect.back(since.elapsed());
+            }
         }
     }
 
-    /// Tries to get back to the executor.
-    async fn find(&self, back: &Return, executor: &str) -> Result<Linked, NotBack> {
-        let deadline = Instant::now() + back.patience;
+    /// Tries to get back to the executor; with `reboot`, until then, to whichever is there.
+    async fn find(&self, back: &Return, executor: &str, reboot: Option<Instant>) -> Result<Linked, NotBack> {
+        let begun = Instant::now();
+        let deadline = reboot.unwrap_or(begun + back.patience);
         let mut last = None;
         loop {
-            let attempt = timeout_at(deadline, self.attempt(back)).await;
-            match attempt {
-                Ok(Ok(linked)) if linked.welcome.executor == executor => return Ok(linked),
+            // What answers in the middle of going down, or of coming up, may never say another word.
+            let end = if reboot.is_some() { deadline.min(Instant::now() + ATTEMPT) } else { deadline };
+            match timeout_at(end, self.attempt(back)).await {
+                Ok(Ok(linked)) if linked.welcome.executor == executor || reboot.is_some() => {
+                    return Ok(linked);
+                }
                 Ok(Ok(linked)) => {
                     self.dismiss(linked).await;
                     return Err(NotBack::Anew);
                 }
-                Ok(Err(Attempt::Hopeless(why))) => {
+                // A host that is not all there yet turns away those whom it will let in.
+                Ok(Err(Attempt::Hopeless(why))) if reboot.is_none() => {
                     return Err(NotBack::Unreached(format!("it came back, but {why}")));
                 }
-                Ok(Err(Attempt::Failed(why))) => last = Some(why),
+                Ok(Err(Attempt::Hopeless(why) | Attempt::Failed(why))) => last = Some(why),
                 Err(_) => {}
             }
             if Instant::now() + PAUSE >= deadline {
-                let seconds = back.patience.as_secs();
+                let seconds = deadline.saturating_duration_since(begun).as_secs();
                 let last = last.map(|last| format!(": {last}")).unwrap_or_default();
                 let outcome = format!("it could not be reached again within {seconds} s{last}");
                 return Err(NotBack::Unreached(outcome));

@@ -9,6 +9,7 @@ mod blob;
 mod error;
 mod link;
 mod pipe;
+mod reboot;
 mod waiting;
 mod wire;
 
@@ -28,10 +29,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use error::SessionError;
 pub use link::{Reconnect, Return};
 pub use pipe::Pipe;
+pub use reboot::NotBooted;
 
 use crate::deploy::Deployed;
 use crate::ssh::Connection;
 use link::{Link, Speaker};
+use reboot::Reboot;
 use waiting::{Waiting, success};
 
 /// Pipes at a time; sshd opens ten channels a connection unless it is told otherwise.
@@ -54,6 +57,8 @@ struct Inner {
     sent_before: Arc<AtomicU64>,
     /// It is about to end: a link that is lost from now on stays lost.
     leaving: CancellationToken,
+    /// Whether the host is about to boot anew.
+    reboot: Reboot,
     _keeper: DropGuard,
 }
 
@@ -99,7 +104,9 @@ impl Session {
         let (replay, replayed) = mpsc::unbounded_channel();
         let waiting = Arc::new(Waiting::new(replay));
         let first = first_id();
-        let speaker = Speaker { waiting: Arc::clone(&waiting), introduction, id: first };
+        let reboot = Reboot::default();
+        let speaker =
+            Speaker { waiting: Arc::clone(&waiting), introduction, id: first, reboot: reboot.clone() };
         let linked = speaker.greet(connection, deployed, None).await?;
         let (over, leaving) = (CancellationToken::new(), CancellationToken::new());
         let sent_before = Arc::new(AtomicU64::new(0));
@@ -112,6 +119,7 @@ impl Session {
             replayed: Mutex::new(Some(replayed)),
             sent_before: Arc::clone(&sent_before),
             leaving: leaving.clone(),
+            reboot,
             _keeper: over.clone().drop_guard(),
         };
         let counted = move |link: &Link| {

@@ -141,6 +141,11 @@ impl Waiting {
         self.lists().seen
     }
 
+    /// Another executor is there from now on, which numbers its events from the beginning.
+    pub(super) fn begin_anew(&self) {
+        self.lists().seen = None;
+    }
+
     /// There is a link: what was not answered is asked once more over it.
     pub(super) fn linked(&self, link: Arc<Link>) {
         let lists = self.lists();

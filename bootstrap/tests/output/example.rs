@@ -27,6 +27,8 @@ pub(crate) fn events() -> Vec<Event> {
         Event::HostConnected { host: w1(), agent_sent: true, milliseconds: 1840 },
         Event::HostLost { host: w1(), cause: "the host has been silent for 15 s".to_owned(), seconds: 120 },
         Event::HostBack { host: w1(), milliseconds: 47_300 },
+        Event::HostRebooting { host: w1(), reasons: vec!["cgroup_enable=memory".to_owned()], seconds: 600 },
+        Event::HostRebooted { host: w1(), milliseconds: 38_200 },
         Event::HostPlanned { host: w1(), steps: 38, pending: 31 },
         Event::Fetching { name: "kubelet".to_owned(), done: 18_874_368, total: 77_861_156 },
         Event::Sending { host: w1(), done: 52_428_800, total: 412_316_860 },

@@ -86,6 +86,13 @@ impl<'a> View<'a> {
                 let away = duration(*milliseconds);
                 self.notes.push((at, format!("{host}: connected again after {away}").into()));
             }
+            Event::HostRebooting { host, reasons, .. } => {
+                self.notes.push((at, format!("{host}: reboots, for {}", reasons.join(", ")).into()));
+            }
+            Event::HostRebooted { host, milliseconds } => {
+                let away = duration(*milliseconds);
+                self.notes.push((at, format!("{host}: is back from its reboot after {away}").into()));
+            }
             Event::HostStopped { host, left, next, .. } => {
                 self.notes
                     .push((at, format!("{host}: stopped, {left} steps are left, the next is {next}").into()));
