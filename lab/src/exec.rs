@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::vm::guest::{Ended, Guest};
 use crate::{Error, Lab, Places, Result, namespace};
 
 /// The search path of a login on a Debian host.
@@ -27,6 +28,9 @@ pub(crate) fn set_places(command: &mut Command, places: &Places) {
 /// Becomes the program on the host; comes back only when that fails.
 pub(crate) fn enter(lab: &Lab, host: &str, argv: &[String]) -> Result<std::convert::Infallible> {
     use std::os::unix::process::CommandExt as _;
+    if lab.host(host)?.machine.vm().is_some() {
+        return become_on_vm(lab, host, argv);
+    }
     let leader = lab.leader(host)?;
     crate::cgroup::join_process(leader.pid)?;
     let term = std::env::var_os("TERM").unwrap_or_else(|| "linux".into());
@@ -42,6 +46,30 @@ pub(crate) fn enter(lab: &Lab, host: &str, argv: &[String]) -> Result<std::conve
         .env("TERM", term)
         .exec();
     Err(Error::Spawn { command: "nsenter".into(), source })
+}
+
+/// Runs a program on a virtual machine to its end, by the agent there.
+pub(crate) fn on_vm(lab: &Lab, host: &str, argv: &[String], input: &[u8]) -> Result<Ended> {
+    lab.leader(host)?;
+    let environment =
+        [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LANG", "C.UTF-8"), ("TERM", "linux")]
+            .map(|(name, value)| format!("{name}={value}"));
+    Guest::of(&lab.places.host(lab.name(), host)).run(argv, &environment, input)
+}
+
+/// Passes standard input, both outputs and the exit code of a program on a virtual machine through; each as a whole.
+fn become_on_vm(lab: &Lab, host: &str, argv: &[String]) -> Result<std::convert::Infallible> {
+    use std::io::{IsTerminal as _, Read as _, Write as _};
+    let mut input = Vec::new();
+    // Nobody's typing can be passed on: the program gets its input before it starts.
+    if !std::io::stdin().is_terminal() {
+        std::io::stdin().read_to_end(&mut input)?;
+    }
+    let ended = on_vm(lab, host, argv, &input)?;
+    std::io::stdout().write_all(&ended.stdout)?;
+    std::io::stderr().write_all(&ended.stderr)?;
+    std::io::stdout().flush()?;
+    std::process::exit(ended.code)
 }
 
 /// Becomes the program in the lab's bridge namespace; comes back only when that fails.

@@ -32,7 +32,9 @@ pub(crate) fn write(places: &Places, record: &Record) -> Result<()> {
     for one in &record.hosts {
         host_keys.push(host::host_key_fingerprint(places, &record.name, &one.name)?);
     }
-    let text = render(places, record, &kubernetes, cgroup::is_version_1(), &host_keys);
+    // A virtual machine's own kernel has version 2, whatever this machine has.
+    let cgroup_v1 = cgroup::is_version_1() && record.hosts.iter().any(|host| host.machine.vm().is_none());
+    let text = render(places, record, &kubernetes, cgroup_v1, &host_keys);
     write_whole(&path(places, &record.name), text.as_bytes())
 }
 
@@ -100,6 +102,7 @@ mod tests {
     use super::*;
     use crate::Shape;
     use crate::base::Release;
+    use crate::machine::Machine;
 
     #[test]
     fn the_inventory_is_one_that_the_cli_reads() {
@@ -110,7 +113,12 @@ mod tests {
         };
         let bases = std::collections::BTreeMap::new();
         let mut record = Record { name: "lab".into(), network: 0, bases, mirror: None, hosts: Vec::new() };
-        record.grow(Shape { control_planes: 1, workers: 1, os: Release::Bookworm });
+        record.grow(Shape {
+            control_planes: 1,
+            workers: 1,
+            os: Release::Bookworm,
+            machine: Machine::Container,
+        });
         let key = format!("SHA256:{}", "a".repeat(43));
         let text = render(&places, &record, KUBERNETES, true, &[key.clone(), key.clone()]);
         assert_eq!(

@@ -9,12 +9,13 @@ use serde::Serialize;
 use crate::base::Release;
 use crate::leader::Boot;
 use crate::lock::Lock;
+use crate::machine::Machine;
 use crate::places::run_folder;
 use crate::record::{HostRecord, Record, Role, Shape};
 use crate::supervisor::OFF;
 use crate::{
     Error, Places, Result, base, exec, host, inventory, limits, machine_settings, mirror_service,
-    missing_packages, network, remains,
+    missing_packages, network, remains, vm,
 };
 
 /// A lab that exists.
@@ -47,6 +48,9 @@ pub struct HostSummary {
     pub role: Role,
     /// What it is made of.
     pub os: Release,
+    /// What it is.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// Its address in the lab's network.
     pub address: std::net::Ipv4Addr,
     /// `on`, `booting` or `off`.
@@ -79,7 +83,7 @@ impl Lab {
         progress: &dyn Fn(&str),
     ) -> Result<Self> {
         check_name(name)?;
-        check_machine()?;
+        check_machine(shape.machine)?;
         let folder = places.lab(name);
         let _lock = lock(name)?;
         let mut record = match Record::read(&folder)? {
@@ -95,13 +99,14 @@ impl Lab {
             None => Self::new_record(places, name)?,
         };
         let added = record.grow(shape);
-        if !added.is_empty() && !record.bases.contains_key(&shape.os) {
-            let base = base::ensure(places, shape.os, progress)?;
-            record.bases.insert(shape.os, base);
+        let key = base::key(shape.os, shape.machine);
+        if !added.is_empty() && !record.bases.contains_key(&key) {
+            let base = base::ensure(places, shape.os, shape.machine, progress)?;
+            record.bases.insert(key, base);
         }
         // Hosts of one release are made from one image, also those that are added after an update of this program.
         for one in &record.hosts {
-            if !base::root(places, record.base(one)?).exists() {
+            if !base::folder(places, record.base(one)?).exists() {
                 return Err(Error::Refused {
                     message: format!(
                         "the base image of lab `{name}` is gone from the cache; remove the lab with `garboard lab down {name}`"
@@ -129,7 +134,9 @@ impl Lab {
         let is_wanted = |one: &&HostRecord| !places.host(name, &one.name).join(OFF).exists();
         let hosts: Vec<String> =
             lab.record.hosts.iter().filter(is_wanted).map(|one| one.name.clone()).collect();
-        machine_settings::note(name, &hosts)?;
+        let shares_kernel = |host: &String| lab.host(host).is_ok_and(|one| one.machine.vm().is_none());
+        let containers: Vec<String> = hosts.iter().filter(|host| shares_kernel(host)).cloned().collect();
+        machine_settings::note(name, &containers)?;
         mirror_service::start(&lab)?;
         progress(&format!("lab {name}: {} hosts boot", hosts.len()));
         lab.power_on(&hosts)?;
@@ -223,6 +230,9 @@ impl Lab {
     /// When the host is off or the program cannot be started; its own failure is in the output's status.
     pub fn exec(&self, host: &str, argv: &[&str]) -> Result<Output> {
         let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        if self.host(host)?.machine.vm().is_some() {
+            return exec::on_vm(self, host, &argv, &[]).map(vm::guest::Ended::into_output);
+        }
         let mut command = exec::on_host(self, host, &argv)?;
         command.output().map_err(|source| Error::Spawn { command: argv.join(" "), source })
     }
@@ -243,6 +253,7 @@ impl Lab {
                 name: host.name.clone(),
                 role: host.role,
                 os: host.os,
+                machine: host.machine,
                 address: host.address,
                 power,
             });
@@ -277,9 +288,9 @@ fn check_root() -> Result<()> {
     if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
 }
 
-fn check_machine() -> Result<()> {
+fn check_machine(machine: Machine) -> Result<()> {
     check_root()?;
-    let packages = missing_packages();
+    let packages = missing_packages(machine);
     if packages.is_empty() { Ok(()) } else { Err(Error::MissingPackages { packages }) }
 }
 

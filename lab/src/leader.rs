@@ -13,11 +13,11 @@ pub(crate) struct Boot {
     pub(crate) number: u32,
     /// The supervisor.
     pub(crate) supervisor: Process,
-    /// systemd-nspawn.
+    /// systemd-nspawn, or QEMU.
     pub(crate) container: Process,
-    /// The host's first process, as seen from this machine; none in the first moment of a boot.
+    /// The host's first process, as seen from this machine (of a virtual machine, QEMU); none in the first moment of a boot.
     pub(crate) leader: Option<Process>,
-    /// Whether its systemd said that it is ready.
+    /// Whether its systemd has finished booting.
     pub(crate) ready: bool,
 }
 

@@ -46,9 +46,11 @@ pub(crate) fn of_inotify(source: nix::Error) -> Error {
 fn shortage(limit: &str, used: u64, hosts: &[HostRecord]) -> Option<String> {
     let needed: u64 = hosts
         .iter()
+        // A virtual machine has its own.
+        .filter(|host| host.machine.vm().is_none())
         .map(|host| if host.role == Role::ControlPlane { OF_A_CONTROL_PLANE } else { OF_A_WORKER })
         .sum();
-    is_lower(limit, used + needed).then(|| {
+    (needed > 0 && is_lower(limit, used + needed)).then(|| {
         format!(
             "note: {used} of this machine's {} inotify instances are in use, and these hosts need about {needed} once they \
              carry Kubernetes; `--raise-limits` raises the limit until the last lab is gone",
@@ -76,9 +78,16 @@ fn instances() -> u64 {
 mod tests {
     use super::*;
     use crate::Release;
+    use crate::machine::Machine;
 
     fn host(role: Role) -> HostRecord {
-        HostRecord { name: "x".into(), role, os: Release::default(), address: [10, 66, 0, 11].into() }
+        HostRecord {
+            name: "x".into(),
+            role,
+            os: Release::default(),
+            machine: Machine::Container,
+            address: [10, 66, 0, 11].into(),
+        }
     }
 
     #[test]

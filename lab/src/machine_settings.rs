@@ -15,7 +15,7 @@ use crate::{Error, Result, namespace, remains};
 /// Folders of `/proc/sys` without a namespace of their own. `net` has one per host.
 const FOLDERS: [&str; 3] = ["fs", "kernel", "vm"];
 /// Settings that the kernel moves by itself, that are counters, or that belong to the calling process's own namespaces.
-const OTHERS: [&str; 9] = [
+pub(crate) const OTHERS: [&str; 9] = [
     "kernel/ns_last_pid",
     "kernel/hostname",
     "kernel/domainname",

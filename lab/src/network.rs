@@ -57,8 +57,21 @@ pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> 
     )
 }
 
+/// Makes the lab's end of a virtual machine's link anew; the machine holds the other one.
+pub(crate) fn make_tap(lab: &str, host: &str) -> Result<()> {
+    let name = namespace::of_lab(lab);
+    let output = program::output(&["ip", "-n", &name, "link", "delete", "dev", host], "")?;
+    if !output.status.success() {
+        tracing::debug!(host, "no link of an earlier boot");
+    }
+    batch(
+        &name,
+        &format!("tuntap add dev {host} mode tap\nlink set {host} master {BRIDGE}\nlink set {host} up\n"),
+    )
+}
+
 /// The address of a network card, which follows from the address in the network.
-fn card(address: Ipv4Addr) -> String {
+pub(crate) fn card(address: Ipv4Addr) -> String {
     let [_, _, network, last] = address.octets();
     format!("02:67:62:00:{network:02x}:{last:02x}")
 }

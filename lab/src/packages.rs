@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use crate::machine::{Architecture, Machine};
+
 /// A package, and a program that is there only when it is installed.
-const NEEDED: [(&str, &str); 7] = [
+type Package = (&'static str, &'static str);
+
+/// For every lab.
+const NEEDED: [Package; 7] = [
     ("systemd-container", "systemd-nspawn"),
     ("mmdebstrap", "mmdebstrap"),
     ("iproute2", "ip"),
@@ -13,9 +18,29 @@ const NEEDED: [(&str, &str); 7] = [
     ("util-linux", "nsenter"),
 ];
 
-/// The packages to install before a lab can be made; empty when nothing is missing.
-pub fn missing_packages() -> Vec<&'static str> {
-    NEEDED.iter().filter(|(_, program)| !is_program(program)).map(|(package, _)| *package).collect()
+/// For virtual machines beside these: their disks.
+const DISKS: [Package; 2] = [("e2fsprogs", "mke2fs"), ("e2fsprogs", "debugfs")];
+
+/// The packages to install before hosts of this kind can be made; empty when nothing is missing.
+pub fn missing_packages(machine: Machine) -> Vec<&'static str> {
+    let mut needed = NEEDED.to_vec();
+    if let Some(vm) = machine.vm() {
+        needed.extend(DISKS);
+        needed.push(match vm.architecture {
+            Architecture::Amd64 => ("qemu-system-x86", "qemu-system-x86_64"),
+            Architecture::Arm64 => ("qemu-system-arm", "qemu-system-aarch64"),
+        });
+        if Architecture::own() != Some(vm.architecture) {
+            needed.push(match vm.architecture {
+                Architecture::Amd64 => ("qemu-user-static", "qemu-x86_64-static"),
+                Architecture::Arm64 => ("qemu-user-static", "qemu-aarch64-static"),
+            });
+        }
+    }
+    let mut missing: Vec<_> =
+        needed.iter().filter(|(_, program)| !is_program(program)).map(|(package, _)| *package).collect();
+    missing.dedup();
+    missing
 }
 
 fn is_program(name: &str) -> bool {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::Release;
+use crate::base::{self, Release};
+use crate::machine::Machine;
 use crate::{Error, Result};
 
 /// What a host is for; the field's own words, as the inventory has them.
@@ -46,6 +47,9 @@ pub struct HostRecord {
     /// What it is made of.
     #[serde(default)]
     pub os: Release,
+    /// What it is.
+    #[serde(default)]
+    pub machine: Machine,
     /// Its address in the lab's network.
     pub address: Ipv4Addr,
 }
@@ -59,6 +63,8 @@ pub struct Shape {
     pub workers: usize,
     /// The release of the hosts that are added.
     pub os: Release,
+    /// What the hosts that are added are.
+    pub machine: Machine,
 }
 
 /// A lab, as its folder tells.
@@ -68,8 +74,8 @@ pub struct Record {
     pub name: String,
     /// The third number of its addresses, `10.66.N.x`.
     pub network: u8,
-    /// The content addresses of the base images its hosts are made from, one a release.
-    pub bases: BTreeMap<Release, String>,
+    /// The content addresses of the base images its hosts are made from, one a release, and one a kind of virtual machine.
+    pub bases: BTreeMap<String, String>,
     /// The folder of the upstream mirror it serves.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mirror: Option<PathBuf>,
@@ -97,7 +103,7 @@ impl Record {
 
     /// The content address of the base image a host is made from.
     pub(crate) fn base(&self, host: &HostRecord) -> Result<&str> {
-        self.bases.get(&host.os).map(String::as_str).ok_or_else(|| Error::Refused {
+        self.bases.get(&base::key(host.os, host.machine)).map(String::as_str).ok_or_else(|| Error::Refused {
             message: format!(
                 "the record of lab `{0}` does not say what `{1}` is made of; remove the lab with `garboard lab down {0}`",
                 self.name, host.name
@@ -119,7 +125,13 @@ impl Record {
                 if self.hosts.iter().any(|host| host.name == name) {
                     continue;
                 }
-                let host = HostRecord { name, role, os: shape.os, address: self.free_address() };
+                let host = HostRecord {
+                    name,
+                    role,
+                    os: shape.os,
+                    machine: shape.machine,
+                    address: self.free_address(),
+                };
                 self.hosts.push(host.clone());
                 added.push(host);
             }
@@ -166,9 +178,19 @@ mod tests {
     #[test]
     fn growing_keeps_names_and_addresses_of_hosts_that_exist() {
         let mut record = empty();
-        record.grow(Shape { control_planes: 1, workers: 1, os: Release::Bookworm });
+        record.grow(Shape {
+            control_planes: 1,
+            workers: 1,
+            os: Release::Bookworm,
+            machine: Machine::Container,
+        });
         let before = record.hosts.clone();
-        let added = record.grow(Shape { control_planes: 2, workers: 2, os: Release::Trixie });
+        let added = record.grow(Shape {
+            control_planes: 2,
+            workers: 2,
+            os: Release::Trixie,
+            machine: Machine::Container,
+        });
         assert_eq!(added.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["cp2", "w2"]);
         assert!(before.iter().all(|host| host.os == Release::Bookworm && record.hosts.contains(host)));
         assert!(added.iter().all(|host| host.os == Release::Trixie));
@@ -181,8 +203,21 @@ mod tests {
     #[test]
     fn growing_to_fewer_takes_none_away() {
         let mut record = empty();
-        record.grow(Shape { control_planes: 1, workers: 2, os: Release::Bookworm });
-        assert_eq!(record.grow(Shape { control_planes: 1, workers: 1, os: Release::Bookworm }), []);
+        record.grow(Shape {
+            control_planes: 1,
+            workers: 2,
+            os: Release::Bookworm,
+            machine: Machine::Container,
+        });
+        assert_eq!(
+            record.grow(Shape {
+                control_planes: 1,
+                workers: 1,
+                os: Release::Bookworm,
+                machine: Machine::Container
+            }),
+            []
+        );
         assert_eq!(record.hosts.len(), 3);
     }
 }

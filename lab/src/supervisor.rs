@@ -1,4 +1,5 @@
-//! The process that stands for a host's power supply and mainboard: starts its container, and again after a reboot inside.
+//! The process that stands for a host's power supply and mainboard: starts its container or virtual machine, and again after
+//! a reboot inside.
 
 use std::io::Write as _;
 use std::os::fd::AsFd;
@@ -14,6 +15,8 @@ use nix::unistd::setsid;
 use crate::leader::Boot;
 use crate::lock::Lock;
 use crate::process::{Process, wait_readable};
+use crate::vm::guest::Starting;
+use crate::vm::monitor::Monitor;
 use crate::{Error, Lab, Places, Result, cgroup, exec, faults, namespace, network, remains};
 
 /// How systemd-nspawn ends when its payload asked for a reboot (`EXIT_FORCE_RESTART` of systemd).
@@ -58,15 +61,15 @@ pub(crate) fn supervise(places: &Places, lab: &str, host: &str) -> Result<()> {
     };
     let mut number = 1;
     let result = loop {
-        let status = match run_once(places, lab, host, number) {
-            Ok(status) => status,
+        let (status, reboots) = match run_once(places, lab, host, number) {
+            Ok(ended) => ended,
             Err(error) => {
                 log(&format!("boot {number} failed: {error}: {:?}", std::error::Error::source(&error)));
                 break Err(error);
             }
         };
         log(&format!("boot {number} ended: {status}"));
-        if status.code() != Some(REBOOT) {
+        if !reboots {
             break Ok(());
         }
         number += 1;
@@ -79,23 +82,27 @@ pub(crate) fn supervise(places: &Places, lab: &str, host: &str) -> Result<()> {
     result
 }
 
-/// One boot, from power-on to the end of the container.
-fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<ExitStatus> {
+/// One boot, from power-on to the end of the container or virtual machine: how that ended, and whether in order to boot again.
+fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<(ExitStatus, bool)> {
     let folder = places.host(lab, host);
     let name = namespace::of_host(lab, host);
-    let record = Lab::open(places, lab)?.record;
-    let address = record.hosts.iter().find(|one| one.name == host).map(|one| one.address);
-    let address =
-        address.ok_or_else(|| Error::Refused { message: format!("lab `{lab}` has no host `{host}`") })?;
+    let opened = Lab::open(places, lab)?;
+    let one = opened.host(host)?;
+    let is_vm = one.machine.vm().is_some();
 
     // What a real reboot clears: processes, cgroups, links, rules. Mounts end with the container's mount namespace.
     remains::end_processes(&name)?;
     cgroup::make(&name)?;
-    network::make_host(lab, host, address)?;
+    if is_vm {
+        network::make_tap(lab, host)?;
+    } else {
+        network::make_host(lab, host, one.address)?;
+    }
     faults::apply(places, lab, host)?;
 
     let socket_path = folder.join("notify");
     let socket = bind(&socket_path)?;
+    let monitor = if is_vm { Some(Monitor::listen(&folder)?) } else { None };
     let console = File::create(folder.join("console.log"))?.into_parts().0;
     let mut child = Command::new(&places.program)
         .args(["lab", "boot", lab, host])
@@ -106,10 +113,14 @@ fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<ExitS
         .spawn()
         .map_err(|source| Error::Spawn { command: places.program.display().to_string(), source })?;
     let container = Process::find(child.id().cast_signed());
-    let Some(container) = container else { return Ok(child.wait()?) };
-    let mut boot = Boot { number, supervisor: Process::own()?, container, leader: None, ready: false };
+    let Some(container) = container else { return Ok((child.wait()?, false)) };
+    let leader = is_vm.then_some(container);
+    let mut boot = Boot { number, supervisor: Process::own()?, container, leader, ready: false };
     boot.write(&folder)?;
     log(&format!("boot {number} began"));
+    if let Some(monitor) = monitor {
+        return follow_vm(child, boot, monitor, &folder);
+    }
     // Ends with the container: its messages first, then its end.
     loop {
         if wait_readable(socket.as_fd(), LOOK) && hear(&socket, &mut boot)? {
@@ -117,10 +128,31 @@ fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<ExitS
         }
         if let Some(status) = child.try_wait()? {
             kill_leader(&boot);
-            return Ok(status);
+            return Ok((status, status.code() == Some(REBOOT)));
         }
         if boot.ready {
-            return Ok(wait_to_end(child, &boot)?);
+            let status = wait_to_end(child, &boot)?;
+            return Ok((status, status.code() == Some(REBOOT)));
+        }
+    }
+}
+
+/// Follows a virtual machine to its end. That it has booted tells the agent on it.
+fn follow_vm(
+    mut child: Child,
+    mut boot: Boot,
+    mut monitor: Monitor,
+    folder: &Path,
+) -> Result<(ExitStatus, bool)> {
+    let mut starting = Starting::of(folder);
+    loop {
+        monitor.hear(LOOK)?;
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, monitor.asked_for_reboot()));
+        }
+        if !boot.ready && starting.has_booted() {
+            boot.ready = true;
+            boot.write(folder)?;
         }
     }
 }

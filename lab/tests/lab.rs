@@ -8,4 +8,5 @@ mod lab {
     mod network;
     mod observer;
     mod state;
+    mod vm;
 }

@@ -12,8 +12,19 @@ use crate::stopwatch::say;
 /// For the mirror. Go is not here: Debian's is too old.
 pub(crate) const UPSTREAM: &[&str] = &["ca-certificates", "gcc", "libc6-dev", "libseccomp-dev", "mmdebstrap"];
 /// For throw-away hosts.
-pub(crate) const LAB: &[&str] =
-    &["iproute2", "iptables", "mmdebstrap", "nftables", "openssh-client", "systemd-container", "util-linux"];
+pub(crate) const LAB: &[&str] = &[
+    "e2fsprogs",
+    "iproute2",
+    "iptables",
+    "mmdebstrap",
+    "nftables",
+    "openssh-client",
+    "qemu-system-arm",
+    "qemu-system-x86",
+    "qemu-user-static",
+    "systemd-container",
+    "util-linux",
+];
 /// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
 /// browser, have man pages and completions judged by the programs that use them, and run the agent for aarch64.
 pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server", "qemu-user-static"];

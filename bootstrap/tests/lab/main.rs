@@ -29,3 +29,4 @@ mod reset;
 mod second_up;
 mod silence;
 mod token;
+mod vm;

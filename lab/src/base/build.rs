@@ -12,7 +12,11 @@ use crate::{Error, Result, program};
 pub(super) fn build(root: &Path, release: Release, progress: &dyn Fn(&str)) -> Result<()> {
     let work = root.with_file_name("keyring");
     let sources = apt::sources(release, &work)?;
-    debootstrap(root, release, &sources, progress)?;
+    progress(&format!(
+        "base image: building {} with mmdebstrap; about a minute, kept in the cache",
+        release.title()
+    ));
+    debootstrap(root, release, &packages(release), &[], &sources, progress)?;
     // Keys that were fetched for the build are the host's own there.
     let list = root.join("etc/apt/sources.list");
     let fetched = work.join("root");
@@ -40,6 +44,11 @@ pub(super) fn build(root: &Path, release: Release, progress: &dyn Fn(&str)) -> R
     let settings = root.join("usr/lib/systemd/logind.conf.d");
     fs_err::create_dir_all(&settings)?;
     fs_err::write(settings.join("garboard-lab.conf"), LOGIND_CONF)?;
+    forget_the_builder(root)
+}
+
+/// Removes what belongs to one machine.
+pub(super) fn forget_the_builder(root: &Path) -> Result<()> {
     // Keys belong to a host, not to an image.
     for entry in fs_err::read_dir(root.join("etc/ssh"))? {
         let entry = entry?;
@@ -57,8 +66,16 @@ pub(super) fn build(root: &Path, release: Release, progress: &dyn Fn(&str)) -> R
     Ok(())
 }
 
-fn debootstrap(root: &Path, release: Release, sources: &str, progress: &dyn Fn(&str)) -> Result<()> {
-    let include = format!("--include={}", packages(release).join(","));
+/// Runs mmdebstrap with options of the caller's beside those that all roots have.
+pub(super) fn debootstrap(
+    root: &Path,
+    release: Release,
+    packages: &[&str],
+    more: &[String],
+    sources: &str,
+    progress: &dyn Fn(&str),
+) -> Result<()> {
+    let include = format!("--include={}", packages.join(","));
     let mut argv: Vec<String> = [
         "setpriv",
         "--pdeathsig=KILL",
@@ -76,15 +93,12 @@ fn debootstrap(root: &Path, release: Release, sources: &str, progress: &dyn Fn(&
     for path in ["doc", "man", "locale", "info"] {
         argv.push(format!("--dpkgopt=path-exclude=/usr/share/{path}/*"));
     }
+    argv.extend_from_slice(more);
     argv.push(release.as_str().into());
     argv.push(root.to_string_lossy().into_owned());
     argv.push("-".into());
 
     let began = Instant::now();
-    progress(&format!(
-        "base image: building {} with mmdebstrap; about a minute, kept in the cache",
-        release.title()
-    ));
     let spawn = |source| Error::Spawn { command: argv.join(" "), source };
     let mut child = Command::new(&argv[0])
         .args(&argv[1..])

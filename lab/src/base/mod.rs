@@ -2,6 +2,8 @@
 
 mod apt;
 mod build;
+mod disk;
+mod emulation;
 mod release;
 
 use std::path::{Path, PathBuf};
@@ -10,20 +12,46 @@ use sha2::{Digest as _, Sha256};
 
 pub use release::Release;
 
+use crate::machine::{Architecture, Machine};
 use crate::{Places, Result, lock::Lock};
 
 const PACKAGES: &str = include_str!("packages.txt");
+const VM_PACKAGES: &str = include_str!("vm-packages.txt");
 const EARLY_SERVICE: &str = include_str!("early.service");
 const LOGIND_CONF: &str = include_str!("logind.conf");
 /// How folders of unfinished builds begin.
 const BUILDING: &str = ".building-";
 /// Moved whenever the way the image is made changes and neither list nor unit shows it.
 const RECIPE: &str = "1";
+/// The same for virtual machines.
+const VM_RECIPE: &str = "1";
 
-/// The content address of a release's base image: a digest of all that determines it and that we decide.
-pub(crate) fn address(release: Release) -> String {
+/// What a base disk's folder holds: the disk, what starts it, and the digests of its files.
+pub(crate) const DISK: &str = "disk.ext4";
+pub(crate) const KERNEL: &str = "vmlinuz";
+pub(crate) const INITRD: &str = "initrd.img";
+pub(crate) const DIGESTS: &str = "digests.json";
+
+/// What a lab's record calls the base of such hosts.
+pub(crate) fn key(release: Release, machine: Machine) -> String {
+    match machine.vm() {
+        None => release.as_str().to_owned(),
+        Some(vm) => format!("vm-{release}-{}", vm.architecture.as_str()),
+    }
+}
+
+/// The content address of a base image: a digest of all that determines it and that we decide.
+fn address(release: Release, machine: Machine) -> String {
     let mut digest = Sha256::new();
-    let fixed = [RECIPE, release.as_str(), std::env::consts::ARCH, PACKAGES, EARLY_SERVICE, LOGIND_CONF];
+    let fixed = match machine.vm() {
+        None => {
+            [RECIPE, release.as_str(), std::env::consts::ARCH, PACKAGES, EARLY_SERVICE, LOGIND_CONF].to_vec()
+        }
+        Some(vm) => {
+            let architecture = vm.architecture.as_str();
+            ["vm", VM_RECIPE, release.as_str(), architecture, PACKAGES, VM_PACKAGES, LOGIND_CONF].to_vec()
+        }
+    };
     for part in fixed.iter().chain(release.own_packages()) {
         digest.update(part.len().to_le_bytes());
         digest.update(part);
@@ -31,25 +59,48 @@ pub(crate) fn address(release: Release) -> String {
     hex(&digest.finalize())[..16].to_owned()
 }
 
+fn listed(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The packages of a virtual machine's disk.
+pub(crate) fn vm_packages(release: Release, architecture: Architecture) -> Vec<&'static str> {
+    let kernel = match architecture {
+        Architecture::Amd64 => "linux-image-cloud-amd64",
+        Architecture::Arm64 => "linux-image-cloud-arm64",
+    };
+    packages(release).into_iter().chain(listed(VM_PACKAGES)).chain([kernel]).collect()
+}
+
 /// The packages of a release's image.
 pub(crate) fn packages(release: Release) -> Vec<&'static str> {
-    let listed = PACKAGES.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    listed.chain(release.own_packages().iter().copied()).collect()
+    listed(PACKAGES).chain(release.own_packages().iter().copied()).collect()
 }
 
-/// The root of the base image with that address.
+/// The folder of the base image with that address.
+pub(crate) fn folder(places: &Places, address: &str) -> PathBuf {
+    places.bases().join(address)
+}
+
+/// The root of the base image of containers with that address.
 pub(crate) fn root(places: &Places, address: &str) -> PathBuf {
-    places.bases().join(address).join("root")
+    folder(places, address).join("root")
 }
 
-/// The base image of a release, built if it is not in the cache; about a minute then. Gives its content address.
+/// The base image of a release, built if it is not in the cache: about a minute then, ten and more for virtual machines of
+/// another architecture. Gives its content address.
 ///
 /// Two builders at once: the second waits for the first and then finds its work.
 ///
 /// # Errors
 /// When the release's packages cannot be had, or the cache cannot be written.
-pub fn ensure(places: &Places, release: Release, progress: &dyn Fn(&str)) -> Result<String> {
-    let address = address(release);
+pub fn ensure(
+    places: &Places,
+    release: Release,
+    machine: Machine,
+    progress: &dyn Fn(&str),
+) -> Result<String> {
+    let address = address(release, machine);
     let folder = places.bases().join(&address);
     if folder.exists() {
         return Ok(address);
@@ -69,7 +120,10 @@ pub fn ensure(places: &Places, release: Release, progress: &dyn Fn(&str)) -> Res
     // Named by the process: what a killed build's last programs still write goes elsewhere.
     let temporary = places.bases().join(format!("{BUILDING}{}", std::process::id()));
     fs_err::create_dir_all(&temporary)?;
-    build::build(&temporary.join("root"), release, progress)?;
+    match machine.vm() {
+        None => build::build(&temporary.join("root"), release, progress)?,
+        Some(vm) => disk::build(&temporary, release, vm.architecture, progress)?,
+    }
     fs_err::rename(&temporary, &folder)?;
     Ok(address)
 }
@@ -119,7 +173,7 @@ mod tests {
     #[test]
     fn each_release_has_an_image_of_its_own() {
         let addresses: BTreeSet<String> =
-            Release::value_variants().iter().map(|release| address(*release)).collect();
+            Release::value_variants().iter().map(|release| address(*release, Machine::Container)).collect();
         assert_eq!(addresses.len(), Release::value_variants().len());
     }
 }

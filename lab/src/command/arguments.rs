@@ -40,8 +40,11 @@ pub enum Command {
         #[arg(long, default_value_t = 2, value_parser = count)]
         workers: usize,
         /// What the hosts are made of that the lab lacks
-        #[arg(long, value_name = "RELEASE", value_enum, default_value_t)]
-        os: Release,
+        #[arg(long, value_name = "RELEASE", value_enum)]
+        os: Option<Release>,
+        /// What those hosts are
+        #[command(flatten)]
+        machine: super::kind::Arguments,
         /// Serve this upstream mirror, and use its lock, until `lab down`
         #[arg(long, value_name = "DIR")]
         mirror: Option<PathBuf>,

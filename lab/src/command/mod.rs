@@ -2,6 +2,7 @@
 
 mod arguments;
 mod fault;
+mod kind;
 mod observe;
 mod print;
 mod traffic;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use arguments::{Command, Lab, OutputFormat, Target};
 
+use crate::machine::Machine;
 use crate::{Places, Result, Shape};
 
 /// How long a connection into a lab may take.
@@ -33,8 +35,9 @@ pub fn run(lab: Lab, output: OutputFormat) -> anyhow::Result<ExitCode> {
 fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<ExitCode> {
     let open = |name: &str| crate::Lab::open(places, name);
     match command {
-        Command::Up { name, control_planes, workers, os, mirror, raise_limits } => {
-            let shape = Shape { control_planes, workers, os };
+        Command::Up { name, control_planes, workers, os, machine, mirror, raise_limits } => {
+            let (os, machine) = machine.resolve(os)?;
+            let shape = Shape { control_planes, workers, os, machine };
             if raise_limits {
                 crate::limits::raise(&name)?;
             }
@@ -77,13 +80,21 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
             crate::connect::join(&crate::connect(&name, address, CONNECT_DEADLINE)?)?;
         }
         Command::Supervise { name, host } => crate::supervisor::supervise(places, &name, &host)?,
-        Command::Boot { name, host } => match crate::host::boot(places, &name, &host)? {},
+        Command::Boot { name, host } => match boot(places, &name, &host)? {},
         Command::Enter { name, host, command } => {
             match crate::exec::enter(&open(&name)?, &host, &command)? {}
         }
         Command::Serve { name } => crate::mirror_service::serve(places, &name)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn boot(places: &Places, lab: &str, host: &str) -> Result<std::convert::Infallible> {
+    let one = crate::Lab::open(places, lab)?.host(host)?.clone();
+    match one.machine {
+        Machine::Container => crate::host::boot(places, lab, host),
+        Machine::Vm(vm) => crate::vm::boot(places, lab, &one, vm),
+    }
 }
 
 fn target_of<'a>(places: &Places, target: &'a Target) -> Result<(crate::Lab, &'a str)> {

@@ -1,14 +1,14 @@
 //! The firewall of a host: nftables and both kinds of iptables, without counters.
 
-use super::Fact;
-use crate::{Result, program};
+use super::{Fact, Run, says};
+use crate::Result;
 
-/// One fact a line of each ruleset. The calling thread is inside the host's network namespace.
-pub(super) fn read() -> Result<Vec<Fact>> {
-    let mut facts = numbered("nft", &program::run(&["nft", "--stateless", "list", "ruleset"])?);
+/// One fact a line of each ruleset.
+pub(super) fn read(run: &Run) -> Result<Vec<Fact>> {
+    let mut facts = numbered("nft", &says(run, &["nft", "--stateless", "list", "ruleset"])?);
     for save in ["iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save"] {
         // A kernel without the legacy tables has none to show.
-        let output = program::output(&[save], "")?;
+        let output = run(&[save])?;
         facts.extend(numbered(save, &rules(&String::from_utf8_lossy(&output.stdout))));
     }
     Ok(facts)

@@ -4,20 +4,20 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::Fact;
+use super::{Fact, Run, says};
 use crate::process::look_again_after;
-use crate::{Error, Result, program};
+use crate::{Error, Result};
 
 /// Duplicate address detection of IPv6 takes a second or two after a link came up; routes appear with its end.
 const SETTLED: Duration = Duration::from_secs(5);
 /// How often we look whether it has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// One fact a link, address, route and rule. The calling thread is inside the host's network namespace.
-pub(super) fn read() -> Result<Vec<Fact>> {
-    wait_settled()?;
+/// One fact a link, address, route and rule.
+pub(super) fn read(run: &Run) -> Result<Vec<Fact>> {
+    wait_settled(run)?;
     let mut facts = Vec::new();
-    for link in list(&["-details", "address", "show"])? {
+    for link in list(run, &["-details", "address", "show"])? {
         let name = text(&link, "ifname");
         let kind = text(&link["linkinfo"], "info_kind");
         let value = format!(
@@ -36,13 +36,13 @@ pub(super) fn read() -> Result<Vec<Fact>> {
         }
     }
     for family in ["-4", "-6"] {
-        for route in list(&[family, "route", "show", "table", "all"])? {
+        for route in list(run, &[family, "route", "show", "table", "all"])? {
             let value = ["type", "gateway", "dev", "table", "protocol", "scope", "prefsrc", "metric"]
                 .map(|field| format!("{field} {}", route[field]))
                 .join(" ");
             facts.push(Fact::new("route", text(&route, "dst"), value));
         }
-        for rule in list(&[family, "rule", "show"])? {
+        for rule in list(run, &[family, "rule", "show"])? {
             facts.push(Fact::new("rule", family, rule.to_string()));
         }
     }
@@ -50,9 +50,10 @@ pub(super) fn read() -> Result<Vec<Fact>> {
 }
 
 /// Waits while an address is tentative.
-fn wait_settled() -> Result<()> {
+fn wait_settled(run: &Run) -> Result<()> {
     let deadline = Instant::now() + SETTLED;
-    while list(&["-6", "address", "show", "tentative"])?.iter().any(|link| link["addr_info"].is_array()) {
+    while list(run, &["-6", "address", "show", "tentative"])?.iter().any(|link| link["addr_info"].is_array())
+    {
         if Instant::now() > deadline {
             break;
         }
@@ -61,9 +62,9 @@ fn wait_settled() -> Result<()> {
     Ok(())
 }
 
-fn list(arguments: &[&str]) -> Result<Vec<Value>> {
+fn list(run: &Run, arguments: &[&str]) -> Result<Vec<Value>> {
     let argv: Vec<&str> = ["ip", "-json"].iter().chain(arguments).copied().collect();
-    let text = program::run(&argv)?;
+    let text = says(run, &argv)?;
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }

@@ -1,10 +1,11 @@
 //! The state hash: one digest over all on a host that Garboard or Kubernetes could change.
 //!
-//! It is made of lines, `SECTION KEY VALUE`, each one fact; two lists can be compared line by line. Taken from outside: nothing
-//! is written on the host.
+//! It is made of lines, `SECTION KEY VALUE`, each one fact; two lists can be compared line by line. Nothing is written on the
+//! host: a container is looked at from outside, a virtual machine by the programs that its system has for that.
 
 mod cgroups;
 mod firewall;
+mod image;
 mod links;
 mod logins;
 mod mask;
@@ -12,16 +13,19 @@ mod mounts;
 mod settings;
 mod tree;
 mod units;
+mod vm;
 
 use std::collections::BTreeSet;
+use std::process::Output;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::base::hex;
-use crate::{Lab, Result, namespace};
+use crate::{Error, Lab, Result, namespace, program};
 
-pub use mask::{MASKS, Mask};
-pub(crate) use tree::{Tree, own_trees};
+pub(crate) use image::{ImageFile, image_files};
+pub use mask::{MASKS, Mask, VM_MASKS};
+pub(crate) use tree::{Tree, digest, own_trees};
 
 /// What was found on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,11 @@ impl State {
         hex(&digest.finalize())
     }
 
+    fn of(facts: Vec<Fact>, masks: &[Mask]) -> Self {
+        let shown = facts.into_iter().filter_map(|fact| mask::apply(fact, masks));
+        Self { lines: shown.map(Fact::into_line).collect() }
+    }
+
     /// What differs from an earlier state: lines gone (`-`) and lines new (`+`), sorted by what they are about.
     pub fn differences(&self, earlier: &Self) -> Vec<String> {
         let gone = earlier.lines.difference(&self.lines).map(|line| (line, '-'));
@@ -49,6 +58,22 @@ impl State {
         all.sort();
         all.into_iter().map(|(line, sign)| format!("{sign} {line}")).collect()
     }
+}
+
+/// Runs a program where the host is looked at from.
+type Run<'a> = dyn Fn(&[&str]) -> Result<Output> + 'a;
+
+/// What a program says that must end well.
+fn says(run: &Run, argv: &[&str]) -> Result<String> {
+    let output = run(argv)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Error::Program {
+        command: argv.join(" "),
+        status: output.status,
+        stderr: program::tail(&String::from_utf8_lossy(&output.stderr), 3),
+    })
 }
 
 /// One fact, before masks.
@@ -76,6 +101,10 @@ impl Lab {
     /// # Errors
     /// When it is off, or changes so that it cannot be read.
     pub fn state(&self, host: &str) -> Result<State> {
+        if self.host(host)?.machine.vm().is_some() {
+            let masks: Vec<Mask> = MASKS.iter().chain(&VM_MASKS).copied().collect();
+            return Ok(State::of(vm::read(self, host)?, &masks));
+        }
         let leader = self.leader(host)?;
         let name = namespace::of_host(self.name(), host);
         logins::wait_gone(&name)?;
@@ -86,11 +115,11 @@ impl Lab {
         facts.extend(cgroups::read(&name)?);
         facts.extend(namespace::inside(&name, || {
             let mut facts = settings::read()?;
-            facts.extend(links::read()?);
-            facts.extend(firewall::read()?);
+            let run = |argv: &[&str]| program::output(argv, "");
+            facts.extend(links::read(&run)?);
+            facts.extend(firewall::read(&run)?);
             Ok(facts)
         })?);
-        let shown = facts.into_iter().filter_map(mask::apply);
-        Ok(State { lines: shown.map(Fact::into_line).collect() })
+        Ok(State::of(facts, &MASKS))
     }
 }

@@ -7,16 +7,27 @@ use crate::Result;
 pub(super) struct Mount {
     /// Where it is mounted, as the host sees it.
     pub(super) point: String,
-    kind: String,
+    pub(super) kind: String,
     source: String,
     root: String,
     options: String,
 }
 
+impl Mount {
+    /// Whether it shows a whole file system, and not a part that is bound to a second place.
+    pub(super) fn is_whole(&self) -> bool {
+        self.root == "/"
+    }
+}
+
 /// The mounts that a process sees, in the order in which they were made.
 pub(super) fn read(pid: i32) -> Result<Vec<Mount>> {
-    let text = fs_err::read_to_string(format!("/proc/{pid}/mountinfo"))?;
-    Ok(text.lines().filter_map(parse).collect())
+    Ok(listed(&fs_err::read_to_string(format!("/proc/{pid}/mountinfo"))?))
+}
+
+/// The mounts of a `mountinfo`.
+pub(super) fn listed(mountinfo: &str) -> Vec<Mount> {
+    mountinfo.lines().filter_map(parse).collect()
 }
 
 /// One fact a mount.

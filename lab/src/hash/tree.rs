@@ -193,7 +193,8 @@ fn collect(root: &Path, folder: &Path, digests: &mut BTreeMap<String, String>) -
     Ok(())
 }
 
-fn digest(path: &Path) -> std::io::Result<String> {
+/// The SHA-256 of a file's content.
+pub(crate) fn digest(path: &Path) -> std::io::Result<String> {
     let mut file = File::open(path)?;
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::base::hex;
+use crate::base::{self, hex};
+use crate::machine::{Firmware, Vm};
 use crate::record::{HostRecord, Record};
-use crate::{Error, Places, Result, program};
+use crate::vm::disk;
+use crate::{Error, Places, Result, hash, program};
 
 /// Folders with a file system below them that is not the root's overlay: overlays do not stack, and containerd's snapshots are overlays.
 /// With the modes that the programs they are for give them.
@@ -23,11 +25,13 @@ pub(crate) fn make(places: &Places, record: &Record, host: &HostRecord) -> Resul
         fs_err::remove_dir_all(&folder)?;
     }
     let upper = folder.join("upper");
-    for (volume, mode) in VOLUMES {
-        make_folder(&folder.join(volume), mode)?;
+    if host.machine.vm().is_none() {
+        for (volume, mode) in VOLUMES {
+            make_folder(&folder.join(volume), mode)?;
+        }
+        make_folder(&folder.join("work"), 0o755)?;
+        make_folder(&folder.join("root"), 0o755)?;
     }
-    make_folder(&folder.join("work"), 0o755)?;
-    make_folder(&folder.join("root"), 0o755)?;
     make_folder(&upper, 0o755)?;
     write(&upper, "etc/hostname", 0o644, format!("{}\n", host.name).as_bytes())?;
     write(&upper, "etc/hosts", 0o644, hosts_file(&host.name).as_bytes())?;
@@ -56,7 +60,31 @@ pub(crate) fn make(places: &Places, record: &Record, host: &HostRecord) -> Resul
         let path = upper.join(format!("etc/ssh/ssh_host_{kind}_key"));
         make_key(kind, &path, &format!("root@{}", host.name))?;
     }
+    if let Some(vm) = host.machine.vm() {
+        make_disk(places, record, host, vm, &folder)?;
+    }
     Ok(fs_err::rename(&folder, &finished)?)
+}
+
+/// A virtual machine's disk holds what an overlay holds of a container, and what the lab's network says to a container
+/// from outside.
+fn make_disk(places: &Places, record: &Record, host: &HostRecord, vm: Vm, folder: &Path) -> Result<()> {
+    let upper = folder.join("upper");
+    let network = format!(
+        "[Match]\nName=eth0\n\n[Network]\nAddress={}/24\nGateway={}\n",
+        host.address,
+        record.gateway()
+    );
+    write(&upper, "etc/systemd/network/eth0.network", 0o644, network.as_bytes())?;
+    if vm.firmware == Firmware::Pi {
+        write(&upper, "boot/firmware/cmdline.txt", 0o644, disk::FIRST_LINE.as_bytes())?;
+    }
+    let base = base::folder(places, record.base(host)?);
+    let image = hash::image_files(&base)?;
+    let target = folder.join(disk::NAME);
+    disk::copy(&base.join(base::DISK), &target)?;
+    let is_present = |path: &Path| image.contains_key(&*path.to_string_lossy());
+    disk::fill(&target, &upper, &is_present)
 }
 
 /// Makes the key pair with which one logs in to the lab's hosts, unless it exists.

@@ -33,8 +33,16 @@ impl Observer {
     /// Begins to watch a host; what happens after the return is seen.
     ///
     /// # Errors
-    /// When the host is off, or this kernel refuses fanotify on its file systems.
+    /// When the host is a virtual machine or off, or this kernel refuses fanotify on its file systems.
     pub fn start(lab: &Lab, host: &str) -> Result<Self> {
+        if lab.host(host)?.machine.vm().is_some() {
+            return Err(Error::Refused {
+                message: format!(
+                    "host `{host}` is a virtual machine, into whose file systems nobody sees from outside; \
+                     compare its state (`garboard lab hash --list`) instead"
+                ),
+            });
+        }
         let leader = lab.leader(host)?;
         let root = PathBuf::from(format!("/proc/{}/root", leader.pid));
         let trees = hash::own_trees(leader.pid)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use garboard_lab::{Lab, Places, Release, Shape};
+use garboard_lab::{Lab, Machine, Places, Release, Shape};
 
 /// A lab that goes with the test.
 pub(super) struct TestLab {
@@ -19,11 +19,15 @@ impl TestLab {
     }
 
     pub(super) fn up_with(name: &str, workers: usize, mirror: Option<PathBuf>) -> Self {
+        let shape = Shape { control_planes: 1, workers, os: Release::Bookworm, machine: Machine::Container };
+        Self::up_shaped(name, shape, mirror)
+    }
+
+    pub(super) fn up_shaped(name: &str, shape: Shape, mirror: Option<PathBuf>) -> Self {
         let places = places();
         // An earlier run may have been killed.
         Lab::down(&places, name).expect("the remains of an earlier run go away");
         let guard = Guard { places: places.clone(), name: name.into() };
-        let shape = Shape { control_planes: 1, workers, os: Release::Bookworm };
         let lab = Lab::up(&places, name, shape, mirror, &|_| {}).expect("the lab comes up");
         std::mem::forget(guard);
         Self { lab, places }

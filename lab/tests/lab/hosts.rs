@@ -1,6 +1,6 @@
 //! Hosts: what they are, and their power.
 
-use garboard_lab::{Error, Lab, Release, Role, Shape};
+use garboard_lab::{Error, Lab, Machine, Release, Role, Shape};
 
 use super::fixture::{TestLab, cli};
 
@@ -48,7 +48,7 @@ fn a_worker_added_later_leaves_the_others_alone() {
     // Its own, by the network's number: one that followed its ports would change when a host comes or goes.
     let card = bridge();
     assert!(card.starts_with("02:67:62:00:") && card.ends_with(":01"), "{card}");
-    let shape = Shape { control_planes: 1, workers: 2, os: Release::Bookworm };
+    let shape = Shape { control_planes: 1, workers: 2, os: Release::Bookworm, machine: Machine::Container };
     let lab = Lab::up(&test.places, "t-grow", shape, None, &|_| {}).unwrap();
     assert_eq!(bridge(), card);
     assert_eq!(lab.hosts().iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["cp1", "w1", "w2"]);
@@ -96,7 +96,7 @@ fn a_host_without_power_stays_off_until_it_is_switched_on() {
     Lab::up(
         &test.places,
         "t-power",
-        Shape { control_planes: 1, workers: 1, os: Release::Bookworm },
+        Shape { control_planes: 1, workers: 1, os: Release::Bookworm, machine: Machine::Container },
         None,
         &|_| {},
     )

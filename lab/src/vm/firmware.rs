@@ -1,0 +1,46 @@
+//! What starts a virtual machine's kernel, and the line it gives it.
+
+use std::path::Path;
+
+use super::{disk, qemu};
+use crate::Result;
+use crate::machine::{Firmware, Vm};
+
+/// Where a Raspberry Pi's line is, since Raspberry Pi OS bookworm and on Ubuntu.
+const LINE: &str = "/boot/firmware/cmdline.txt";
+/// What a Raspberry Pi's firmware puts before that line, and what in the line undoes it. The undoing word is one that only
+/// kernels of Raspberry Pi know; a stock kernel passes over it, so that here the firmware heeds it.
+const OFF: &str = "cgroup_disable=memory";
+const ON: [&str; 2] = ["cgroup_enable=memory", "cgroup_memory=1"];
+
+/// The kernel line of a machine's next boot.
+pub(super) fn kernel_line(vm: Vm, disk: &Path) -> Result<String> {
+    let own =
+        format!("root=/dev/vda ro console={} net.ifnames=0 mitigations=off", qemu::console(vm.architecture));
+    match vm.firmware {
+        Firmware::Plain => Ok(format!("{own} quiet")),
+        Firmware::Pi => Ok(of_pi(&own, &disk::read(disk, LINE)?.unwrap_or_default())),
+    }
+}
+
+/// As a Raspberry Pi's firmware puts it together: its own words, then the first line of the file.
+fn of_pi(own: &str, file: &str) -> String {
+    let line = file.lines().next().unwrap_or_default().trim();
+    let is_on = line.split_ascii_whitespace().any(|word| ON.contains(&word));
+    let memory = if is_on { String::new() } else { format!("{OFF} ") };
+    format!("{memory}{own} {line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_cgroup_is_off_until_the_files_first_line_says_otherwise() {
+        assert_eq!(of_pi("root=x", "quiet\n"), "cgroup_disable=memory root=x quiet");
+        assert_eq!(of_pi("root=x", "quiet cgroup_enable=memory\n"), "root=x quiet cgroup_enable=memory");
+        // A second line is nothing that the firmware reads.
+        assert_eq!(of_pi("root=x", "quiet\ncgroup_enable=memory\n"), "cgroup_disable=memory root=x quiet");
+        assert_eq!(of_pi("root=x", ""), "cgroup_disable=memory root=x ");
+    }
+}
