@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::time::Duration;
+
 use garboard_agent::facts;
 use garboard_agent::store::Layout;
 use garboard_agent::system::fake::Fake;
@@ -248,4 +250,17 @@ fn a_member_is_known_by_its_durable_state() {
     assert!(facts.garboard.baseline);
     assert_eq!(facts.garboard.cluster.unwrap().name, "home");
     assert_eq!(facts.garboard.intent.as_deref(), Some("control-plane/1"));
+}
+
+#[test]
+fn the_disk_of_etcd_is_measured_at_the_nearest_folder_and_its_slowest_writes_count() {
+    let fake = bare();
+    fake.put_directory("/mnt/ssd");
+    fake.put_directory("/var/lib");
+    fake.put_link("/var/lib/etcd", "../../mnt/ssd");
+    fake.set_sync_latency(Duration::from_millis(20));
+    let found = facts::sync_latency(&fake, "/var/lib/etcd/member").unwrap();
+    assert_eq!((found.path.as_str(), found.writes), ("/mnt/ssd", 100));
+    assert_eq!((found.median_microseconds, found.p99_microseconds), (1, 20_000));
+    assert_eq!(collect(&fake).sync_latency, None, "only where it is asked for");
 }

@@ -124,16 +124,13 @@ fn a_swap_unit_of_somebodys_own_is_disabled_and_not_overwritten() {
 }
 
 #[test]
-fn a_line_of_fstab_that_a_generator_has_read_is_switched_off_where_it_stands() {
+fn a_line_of_fstab_is_switched_off_where_it_stands_and_the_unit_made_of_it_goes_with_it() {
     let machine = Machine::new();
-    active(&machine, "/dev/sda2");
-    machine.fake.put(
-        "/run/systemd/generator/dev-sda2.swap",
-        b"[Unit]\nSourcePath=/etc/fstab\n[Swap]\nWhat=/dev/sda2\n",
-        0o644,
-    );
+    let unit = b"[Unit]\nSourcePath=/etc/fstab\n[Swap]\nWhat=/dev/sda2\n";
+    machine.fake.put("/run/systemd/generator/dev-sda2.swap", unit, 0o644);
     machine.run(&[off()]).unwrap();
     let fstab = machine.fake.content("/etc/fstab").unwrap();
     assert!(fstab.ends_with("\n# garboard: /dev/sda2 none swap sw 0 0\n"), "{fstab}");
+    assert!(!machine.state().contains_key("/etc/systemd/system/dev-sda2.swap"), "masked without need");
     assert!(machine.probe(&off()).is_converged());
 }
