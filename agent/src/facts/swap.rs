@@ -29,6 +29,11 @@ const UNIT_FOLDERS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system
 const GENERATED: [&str; 3] =
     ["/run/systemd/generator.early", "/run/systemd/generator", "/run/systemd/generator.late"];
 
+/// Where each of the generators looks for its configuration.
+const ZRAM_GENERATOR: [&str; 4] =
+    ["/run/systemd", "/etc/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
+const RPI_SWAP: [&str; 4] = ["/run/rpi", "/etc/rpi", "/usr/local/lib/rpi", "/usr/lib/rpi"];
+
 /// One thing that makes swap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -111,12 +116,12 @@ pub(crate) fn is_swap(line: &str) -> bool {
 fn enabled(look: &dyn Look) -> BTreeMap<String, String> {
     let mut enabled = BTreeMap::new();
     for folder in look.list(Path::new("/etc/systemd/system")).unwrap_or_default() {
-        if !folder.ends_with(".wants") && !folder.ends_with(".requires") {
+        if !has_ending(&folder, "wants") && !has_ending(&folder, "requires") {
             continue;
         }
         for unit in look.list(Path::new(&format!("/etc/systemd/system/{folder}"))).unwrap_or_default() {
             let package = SERVICES.iter().find(|(service, _)| *service == unit).map(|(_, package)| *package);
-            let maker = package.or(unit.ends_with(".swap").then_some("systemd"));
+            let maker = package.or(has_ending(&unit, "swap").then_some("systemd"));
             let has_file = UNIT_FOLDERS.iter().any(|folder| exists(look, &format!("{folder}/{unit}")));
             if let (Some(maker), true) = (maker, has_file && !is_masked(&unit, look)) {
                 enabled.insert(unit, maker.to_owned());
@@ -134,7 +139,7 @@ fn generated(look: &dyn Look) -> BTreeMap<String, String> {
     }
     for folder in GENERATED {
         for unit in look.list(Path::new(folder)).unwrap_or_default() {
-            if !unit.ends_with(".swap") && unit != WRITEBACK {
+            if !has_ending(&unit, "swap") && unit != WRITEBACK {
                 continue;
             }
             let content = text(look, &format!("{folder}/{unit}"));
@@ -160,8 +165,7 @@ fn zram_generator(look: &dyn Look) -> Vec<(String, &'static str)> {
     if !has_generator("zram-generator", look) {
         return Vec::new();
     }
-    const FOLDERS: [&str; 4] = ["/run/systemd", "/etc/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
-    let settings = configuration(&FOLDERS, "zram-generator.conf", look);
+    let settings = configuration(&ZRAM_GENERATOR, "zram-generator.conf", look);
     let mut devices: BTreeMap<String, bool> = BTreeMap::new();
     for (section, key, value) in &settings {
         if section.starts_with("zram") {
@@ -182,8 +186,7 @@ fn rpi_swap(look: &dyn Look) -> Vec<(String, &'static str)> {
     if !has_generator("rpi-swap-generator", look) {
         return Vec::new();
     }
-    const FOLDERS: [&str; 4] = ["/run/rpi", "/etc/rpi", "/usr/local/lib/rpi", "/usr/lib/rpi"];
-    let settings = configuration(&FOLDERS, "swap.conf", look);
+    let settings = configuration(&RPI_SWAP, "swap.conf", look);
     let last = |section: &str, key: &str| {
         let mut found = settings.iter().rev();
         found.find(|(of, name, _)| of == section && name == key).map(|(_, _, value)| value.as_str())
@@ -208,7 +211,7 @@ fn configuration(folders: &[&str], name: &str, look: &dyn Look) -> Vec<(String, 
     for folder in folders {
         let folder = format!("{folder}/{name}.d");
         for file in look.list(Path::new(&folder)).unwrap_or_default() {
-            if file.ends_with(".conf") {
+            if has_ending(&file, "conf") {
                 let path = format!("{folder}/{file}");
                 files.entry(file).or_insert(path);
             }
@@ -229,6 +232,11 @@ fn configuration(folders: &[&str], name: &str, look: &dyn Look) -> Vec<(String, 
         }
     }
     settings
+}
+
+/// Whether a file or unit is of this kind, by what stands behind its last dot.
+pub(crate) fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == ending)
 }
 
 /// Whether systemd was told never to start a unit: a link to nowhere, or an empty file, in its place.

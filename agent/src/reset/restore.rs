@@ -21,14 +21,13 @@ const JOB: Duration = Duration::from_mins(2);
 /// stands for all of it.
 pub(super) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
     match entry {
-        Entry::Member { .. } => true,
+        // Swap is turned on again only when nothing masks its unit.
+        Entry::Member { .. } | Entry::Swap { .. } => true,
         Entry::Path { path, before: None } => {
             matches!(look.metadata(Path::new(path)), Ok(Some(found)) if found.kind == Kind::Directory)
         }
         // Started again only when its files are what they were.
         Entry::Unit { active, .. } => *active,
-        // Turned on again only when nothing masks its unit.
-        Entry::Swap { .. } => true,
         _ => false,
     }
 }

@@ -13,7 +13,7 @@ use garboard_protocol::step::{Outputs, Swap};
 use super::path::failed;
 use super::unit::{self, State};
 use super::{Context, Entry, Kind, ProbeContext, StepError};
-use crate::facts::swap::{FSTAB, Source, is_masked, is_swap, sources, unit_name};
+use crate::facts::swap::{FSTAB, Source, has_ending, is_masked, is_swap, sources, unit_name};
 use crate::system::{Command, Look};
 
 /// Put before a line of `/etc/fstab` that we switched off; reset takes it away again.
@@ -31,7 +31,7 @@ impl Kind for Swap {
             match source {
                 Source::Enabled { unit, .. } => disable(&unit, context)?,
                 Source::Generated { unit, .. } => {
-                    if !unit.ends_with(".swap") {
+                    if !has_ending(&unit, "swap") {
                         stop(&unit, context)?;
                     }
                     mask(&unit, context)?;

@@ -16,7 +16,7 @@ use crate::system::KernelClock;
 /// The first clock of the machine; `/dev/rtc` leads there.
 const HARDWARE: &str = "/dev/rtc0";
 /// `RTC_SET_TIME` of `linux/rtc.h`: `_IOW('p', 0x0a, struct rtc_time)`, nine integers.
-const RTC_SET_TIME: u32 = 0x4024_700a;
+const RTC_SET_TIME: libc::Ioctl = 0x4024_700a;
 
 /// `struct rtc_time` of `linux/rtc.h`.
 #[repr(C)]
@@ -62,9 +62,8 @@ pub(super) fn set_hardware(nanoseconds: i128) -> io::Result<()> {
     let hardware = fs::File::open(HARDWARE)?;
     let seconds = i64::try_from(nanoseconds.div_euclid(1_000_000_000)).map_err(io::Error::other)?;
     let time = broken_down(seconds);
-    let number = RTC_SET_TIME.try_into().map_err(io::Error::other)?;
     // SAFETY: the kernel reads the structure, which has the layout it expects, and keeps nothing of it.
-    let answer = unsafe { libc::ioctl(hardware.as_raw_fd(), number, &raw const time) };
+    let answer = unsafe { libc::ioctl(hardware.as_raw_fd(), RTC_SET_TIME, &raw const time) };
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
