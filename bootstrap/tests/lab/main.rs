@@ -22,6 +22,7 @@ mod odd_hosts;
 mod own_playbook;
 mod packages;
 mod ready;
+mod reboots;
 mod refusals;
 mod releases;
 mod repair;

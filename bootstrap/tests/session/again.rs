@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use garboard::deploy::{Deployed, Program};
 use garboard::problem::{Exit, Problem};
-use garboard::session::{Introduction, Reconnect, Return, Session, SessionError};
+use garboard::session::{Introduction, NotBooted, Reconnect, Return, Session, SessionError};
 use garboard::ssh::{Connection, Stream};
 use garboard_protocol::event::{Body, Event, Welcome};
 use garboard_protocol::limits::CHUNK_BYTES;
@@ -164,6 +164,59 @@ async fn another_executor_is_told_to_leave_and_the_session_ends() {
     let error = session.owns(vec![]).await.unwrap_err();
     assert!(matches!(error, SessionError::Anew { .. }), "{error:?}");
     assert!(leaves.await.unwrap(), "the queue of a stranger was asked for something");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reboot_that_was_announced_leads_to_the_next_boots_executor() {
+    let (session, ways) = open([
+        script(|mut agent| async move {
+            agent.welcome().await;
+            let queue = agent.request().await;
+            agent.tell(Event { number: 7, request: queue.id, body: progress("going down") }).await;
+        }),
+        // Somebody is there, who says no word: a host that goes down, or comes up.
+        script(silence),
+        script(|mut agent| async move {
+            agent.greet(welcome("of the next boot")).await;
+            let queue = agent.request().await;
+            assert!(matches!(queue.body, Ask::Queue { .. }), "{queue:?}");
+            agent.tell(Event { number: 1, request: queue.id, body: progress("up") }).await;
+        }),
+        script(|mut agent| async move {
+            let hello = agent.request().await;
+            assert!(matches!(hello.body, Ask::Hello(ref hello) if hello.seen == Some(1)), "{hello:?}");
+            agent.say(hello.id, welcome("of the next boot")).await;
+            let queue = agent.request().await;
+            agent.tell(Event { number: 2, request: queue.id, body: Body::Done }).await;
+            agent.next().await;
+        }),
+    ])
+    .await;
+    session.expect_reboot(Instant::now() + Duration::from_mins(10));
+    let mut queue = session.queue(vec![]).unwrap();
+    assert!(matches!(queue.next().await, Some(Ok(Body::Progress { text, .. })) if text == "going down"));
+    assert!(matches!(queue.next().await, Some(Ok(Body::Progress { text, .. })) if text == "up"));
+    session.expect_no_reboot();
+    assert!(matches!(queue.next().await, Some(Ok(Body::Done))));
+    let told = ways.told.lock().unwrap().clone();
+    assert!(
+        told.len() == 2 && told[0].contains("120 s"),
+        "only the loss that nobody expected is told: {told:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_stays_away_after_its_reboot_is_given_up_at_that_deadline() {
+    let (session, ways) = open([script(|mut agent| async move {
+        agent.welcome().await;
+    })])
+    .await;
+    let begun = Instant::now();
+    session.expect_reboot(begun + Duration::from_mins(10));
+    let away = session.booted("before", Default::default(), begun + Duration::from_mins(10)).await;
+    assert!(matches!(&away, Err(NotBooted::Away(_))), "{away:?}");
+    assert!((595..=601).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(ways.told.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
