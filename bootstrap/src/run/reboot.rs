@@ -165,6 +165,8 @@ impl Reboots {
         let query = role.map(check::query).unwrap_or_default();
         let booted = match ordered {
             Ok(()) => self.unless_stopped(chain.session.booted(&boot_id, query, deadline)).await,
+            // The wish to stop takes the link away as well.
+            Err(Halt::Failed(_)) if self.stop.is_wanted() => Err(Halt::Stopped),
             Err(halt) => Err(halt),
         };
         chain.session.expect_no_reboot();

@@ -181,12 +181,14 @@ async fn a_reboot_that_was_announced_leads_to_the_next_boots_executor() {
             let queue = agent.request().await;
             assert!(matches!(queue.body, Ask::Queue { .. }), "{queue:?}");
             agent.tell(Event { number: 1, request: queue.id, body: progress("up") }).await;
+            agent.request().await;
         }),
         script(|mut agent| async move {
             let hello = agent.request().await;
             assert!(matches!(hello.body, Ask::Hello(ref hello) if hello.seen == Some(1)), "{hello:?}");
             agent.say(hello.id, welcome("of the next boot")).await;
-            let queue = agent.request().await;
+            let (queue, owns) = (agent.request().await, agent.request().await);
+            agent.say(owns.id, Body::Done).await;
             agent.tell(Event { number: 2, request: queue.id, body: Body::Done }).await;
             agent.next().await;
         }),
@@ -197,6 +199,7 @@ async fn a_reboot_that_was_announced_leads_to_the_next_boots_executor() {
     assert!(matches!(queue.next().await, Some(Ok(Body::Progress { text, .. })) if text == "going down"));
     assert!(matches!(queue.next().await, Some(Ok(Body::Progress { text, .. })) if text == "up"));
     session.expect_no_reboot();
+    session.owns(vec![]).await.unwrap();
     assert!(matches!(queue.next().await, Some(Ok(Body::Done))));
     let told = ways.told.lock().unwrap().clone();
     assert!(
@@ -209,6 +212,7 @@ async fn a_reboot_that_was_announced_leads_to_the_next_boots_executor() {
 async fn a_host_that_stays_away_after_its_reboot_is_given_up_at_that_deadline() {
     let (session, ways) = open([script(|mut agent| async move {
         agent.welcome().await;
+        agent.request().await;
     })])
     .await;
     let begun = Instant::now();
