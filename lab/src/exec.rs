@@ -1,7 +1,7 @@
 //! Programs on a host, and programs in a lab's network.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use crate::vm::guest::{Ended, Guest};
 use crate::{Error, Lab, Places, Result, namespace};
@@ -25,11 +25,11 @@ pub(crate) fn set_places(command: &mut Command, places: &Places) {
     command.env("XDG_STATE_HOME", parent(&places.state)).env("XDG_CACHE_HOME", parent(&places.cache));
 }
 
-/// Becomes the program on the host; comes back only when that fails.
-pub(crate) fn enter(lab: &Lab, host: &str, argv: &[String]) -> Result<std::convert::Infallible> {
+/// Becomes the program on the host, which comes back only when that fails; or runs it on a virtual machine, and gives its exit code.
+pub(crate) fn enter(lab: &Lab, host: &str, argv: &[String]) -> Result<ExitCode> {
     use std::os::unix::process::CommandExt as _;
     if lab.host(host)?.machine.vm().is_some() {
-        return become_on_vm(lab, host, argv);
+        return pass_through(lab, host, argv);
     }
     let leader = lab.leader(host)?;
     crate::cgroup::join_process(leader.pid)?;
@@ -51,14 +51,21 @@ pub(crate) fn enter(lab: &Lab, host: &str, argv: &[String]) -> Result<std::conve
 /// Runs a program on a virtual machine to its end, by the agent there.
 pub(crate) fn on_vm(lab: &Lab, host: &str, argv: &[String], input: &[u8]) -> Result<Ended> {
     lab.leader(host)?;
-    let environment =
-        [("PATH", PATH), ("HOME", "/root"), ("USER", "root"), ("LANG", "C.UTF-8"), ("TERM", "linux")]
-            .map(|(name, value)| format!("{name}={value}"));
+    // What systemd and its tools say to each other takes longer there than they allow for.
+    let environment = [
+        ("SYSTEMD_BUS_TIMEOUT", "300s"),
+        ("PATH", PATH),
+        ("HOME", "/root"),
+        ("USER", "root"),
+        ("LANG", "C.UTF-8"),
+        ("TERM", "linux"),
+    ]
+    .map(|(name, value)| format!("{name}={value}"));
     Guest::of(&lab.places.host(lab.name(), host)).run(argv, &environment, input)
 }
 
 /// Passes standard input, both outputs and the exit code of a program on a virtual machine through; each as a whole.
-fn become_on_vm(lab: &Lab, host: &str, argv: &[String]) -> Result<std::convert::Infallible> {
+fn pass_through(lab: &Lab, host: &str, argv: &[String]) -> Result<ExitCode> {
     use std::io::{IsTerminal as _, Read as _, Write as _};
     let mut input = Vec::new();
     // Nobody's typing can be passed on: the program gets its input before it starts.
@@ -69,7 +76,7 @@ fn become_on_vm(lab: &Lab, host: &str, argv: &[String]) -> Result<std::convert::
     std::io::stdout().write_all(&ended.stdout)?;
     std::io::stderr().write_all(&ended.stderr)?;
     std::io::stdout().flush()?;
-    std::process::exit(ended.code)
+    Ok(ExitCode::from(u8::try_from(ended.code).unwrap_or(u8::MAX)))
 }
 
 /// Becomes the program in the lab's bridge namespace; comes back only when that fails.

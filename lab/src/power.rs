@@ -13,7 +13,7 @@ use crate::{Error, Lab, Result, connect, lock::Lock, program, supervisor};
 /// A container that boots is ready within this time.
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 /// A virtual machine: emulated ones boot in some 20 seconds on a machine with nothing else to do, and in minutes on others.
-const VM_BOOT_DEADLINE: Duration = Duration::from_secs(600);
+const VM_BOOT_DEADLINE: Duration = Duration::from_mins(10);
 /// How often a booting host is looked at. Not by inotify: the machine has few instances, and the hosts need them.
 const LOOK: Duration = Duration::from_millis(25);
 

@@ -1,6 +1,7 @@
 //! What is left of a lab, found by its name alone: after a crash as well as in an orderly end.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,7 +24,15 @@ pub(crate) fn end_processes(name: &str) -> Result<()> {
         }
         kill_and_wait(&processes, deadline)?;
     }
-    cgroup::remove(name)
+    loop {
+        match cgroup::remove(name) {
+            // A virtual machine's memory and its many threads go a moment later than the process that is seen.
+            Err(Error::Io(error)) if error.kind() == ErrorKind::ResourceBusy && Instant::now() < deadline => {
+                process::look_again_after(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Ends processes and waits for their end.

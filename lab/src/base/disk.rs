@@ -35,7 +35,9 @@ pub(super) fn build(
             // Nobody listens any more when this fails, and nobody misses it.
             build_here(folder, release, architecture, &|line| drop(said.send(line.to_owned())))
         });
-        heard.iter().for_each(|line| progress(&line));
+        for line in heard {
+            progress(&line);
+        }
         match thread.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -82,7 +82,7 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
         Command::Supervise { name, host } => crate::supervisor::supervise(places, &name, &host)?,
         Command::Boot { name, host } => match boot(places, &name, &host)? {},
         Command::Enter { name, host, command } => {
-            match crate::exec::enter(&open(&name)?, &host, &command)? {}
+            return crate::exec::enter(&open(&name)?, &host, &command);
         }
         Command::Serve { name } => crate::mirror_service::serve(places, &name)?,
     }

@@ -15,7 +15,7 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 /// File systems whose content the machine keeps, or makes at each boot; all others are the kernel's.
 const KINDS: [&str; 3] = ["ext4", "tmpfs", "devtmpfs"];
 /// A session's end takes its manager of user services with it within this time, also on an emulated machine.
-const LOGINS: Duration = Duration::from_secs(60);
+const LOGINS: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(200);
 
 /// All facts of a virtual machine.

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 /// The socket's name in a host's folder. QEMU listens on it and lets one caller at a time in.
 pub(crate) const SOCKET: &str = "agent";
 /// An answer comes within this time from a machine that runs, also when it is emulated and has much to do.
-const ANSWER: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_mins(2);
 /// How long we listen for an agent that may not have started yet.
 const STARTS: Duration = Duration::from_millis(500);
 /// How often we ask whether a program has ended.

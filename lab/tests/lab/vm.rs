@@ -1,9 +1,11 @@
 //! A virtual machine: what only a kernel of its own can show. One machine for all of it: emulated, each boot takes its time.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::process::{Command, Stdio};
 
 use garboard_lab::{Accelerator, Architecture, Error, Faults, Firmware, Machine, Role, Shape, Vm, observer};
 
+use super::down::remains;
 use super::fixture::{TestLab, places};
 
 const LINE: &str = "/boot/firmware/cmdline.txt";
@@ -51,6 +53,14 @@ fn a_virtual_machine_is_a_host_with_a_kernel_of_its_own() {
     test.says("w1", &["rm", "/root/synced"]);
     test.lab.reboot("w1").unwrap();
     assert_eq!(test.lab.state("w1").unwrap().differences(&bare), [""; 0], "two reboots and a power cut");
+
+    // A supervisor that is killed takes its machine along; `down` finds what it left.
+    let listed = Command::new("pgrep").args(["-f", "lab supervise t-vm "]).output().unwrap();
+    let pid = String::from_utf8_lossy(&listed.stdout).trim().to_owned();
+    assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success(), "{pid}");
+    assert!(!remains("t-vm").is_empty());
+    garboard_lab::Lab::down(&test.places, "t-vm").unwrap();
+    assert_eq!(remains("t-vm"), [""; 0]);
 }
 
 fn has_memory(test: &TestLab) -> bool {
@@ -85,8 +95,8 @@ fn it_answers_ssh_by_the_pinned_key(test: &TestLab) {
     let inventory = garboard_inventory::load(&test.lab.inventory()).unwrap();
     let printed = test.says("w1", &["ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub"]);
     assert_eq!(printed.split(' ').nth(1), inventory.hosts[0].host_key.as_deref());
-    let text = fs_err::read_to_string(test.lab.inventory()).unwrap();
-    assert!(!text.contains("allow_cgroup_v1"), "{text}");
+    let written = fs_err::read_to_string(test.lab.inventory()).unwrap();
+    assert!(!written.contains("allow_cgroup_v1"), "{written}");
 }
 
 fn its_kernel_is_its_own(test: &TestLab) {
