@@ -127,6 +127,8 @@ mod tests {
         let shown = program::run(&["debugfs", "-R", "stat /etc/ssh/key", &at]).unwrap();
         assert!(shown.contains("Type: regular    Mode:  0600"), "{shown}");
         // What the disk is said to have and has not is no silent success.
-        assert!(fill(&disk, &own, &|_| true).is_err());
+        fs_err::write(own.join("etc/new"), "").unwrap();
+        let error = fill(&disk, &own, &|_| true).unwrap_err().to_string();
+        assert!(error.contains("File not found"), "{error}");
     }
 }
