@@ -17,42 +17,42 @@ fn shape() -> Shape {
         firmware: Firmware::Pi,
         accelerator: Accelerator::Tcg,
     };
-    Shape { control_planes: 0, workers: 1, os: garboard_lab::Release::Trixie, machine: Machine::Vm(vm) }
+    Shape { control_planes: 1, workers: 0, os: garboard_lab::Release::Trixie, machine: Machine::Vm(vm) }
 }
 
 #[test]
 fn a_virtual_machine_is_a_host_with_a_kernel_of_its_own() {
     let test = TestLab::up_shaped("t-vm", shape(), None);
-    let boot = || test.says("w1", &["cat", "/proc/sys/kernel/random/boot_id"]);
-    assert_eq!(test.lab.host("w1").unwrap().role, Role::Worker);
+    let boot = || test.says("cp1", &["cat", "/proc/sys/kernel/random/boot_id"]);
+    assert_eq!(test.lab.host("cp1").unwrap().role, Role::ControlPlane);
 
     programs_run_without_the_network(&test);
     it_answers_ssh_by_the_pinned_key(&test);
     its_kernel_is_its_own(&test);
-    assert!(matches!(observer::Observer::start(&test.lab, "w1"), Err(Error::Refused { .. })));
+    assert!(matches!(observer::Observer::start(&test.lab, "cp1"), Err(Error::Refused { .. })));
 
     // The memory cgroup is off, as on a new Raspberry Pi, until the line says otherwise and the machine has booted with it.
-    let line = || test.says("w1", &["cat", "/proc/cmdline"]);
+    let line = || test.says("cp1", &["cat", "/proc/cmdline"]);
     assert!(line().starts_with("cgroup_disable=memory "), "{}", line());
     assert!(!has_memory(&test));
-    let bare = test.lab.state("w1").unwrap();
+    let bare = test.lab.state("cp1").unwrap();
     each_thing_left_behind_is_seen_and_its_going_too(&test, &bare);
 
-    test.says("w1", &["sed", "-i", "1s/$/ cgroup_enable=memory/", LINE]);
+    test.says("cp1", &["sed", "-i", "1s/$/ cgroup_enable=memory/", LINE]);
     let before = boot();
-    test.lab.reboot("w1").unwrap();
+    test.lab.reboot("cp1").unwrap();
     assert_ne!(boot(), before);
     assert!(!line().contains("cgroup_disable") && line().ends_with("cgroup_enable=memory"), "{}", line());
     assert!(has_memory(&test));
-    assert!(!test.lab.exec("w1", &["test", "-e", "/run/gone"]).unwrap().status.success());
+    assert!(!test.lab.exec("cp1", &["test", "-e", "/run/gone"]).unwrap().status.success());
 
     what_was_synced_outlives_a_power_cut_and_nothing_else(&test);
     assert!(has_memory(&test), "the line was lost with the power");
 
-    test.says("w1", &["sed", "-i", "s/ cgroup_enable=memory//", LINE]);
-    test.says("w1", &["rm", "/root/synced"]);
-    test.lab.reboot("w1").unwrap();
-    assert_eq!(test.lab.state("w1").unwrap().differences(&bare), [""; 0], "two reboots and a power cut");
+    test.says("cp1", &["sed", "-i", "s/ cgroup_enable=memory//", LINE]);
+    test.says("cp1", &["rm", "/root/synced"]);
+    test.lab.reboot("cp1").unwrap();
+    assert_eq!(test.lab.state("cp1").unwrap().differences(&bare), [""; 0], "two reboots and a power cut");
 
     // A supervisor that is killed takes its machine along; `down` finds what it left.
     let listed = Command::new("pgrep").args(["-f", "lab supervise t-vm "]).output().unwrap();
@@ -64,14 +64,14 @@ fn a_virtual_machine_is_a_host_with_a_kernel_of_its_own() {
 }
 
 fn has_memory(test: &TestLab) -> bool {
-    let controllers = test.says("w1", &["cat", "/sys/fs/cgroup/cgroup.controllers"]);
+    let controllers = test.says("cp1", &["cat", "/sys/fs/cgroup/cgroup.controllers"]);
     controllers.split(' ').any(|controller| controller == "memory")
 }
 
 fn programs_run_without_the_network(test: &TestLab) {
-    test.lab.net("w1", &Faults { loss: 10_000, ..Faults::default() }).unwrap();
+    test.lab.net("cp1", &Faults { loss: 10_000, ..Faults::default() }).unwrap();
     let mut command = Command::new(places().program);
-    command.args(["lab", "exec", "t-vm", "w1", "--", "sh", "-c"]);
+    command.args(["lab", "exec", "t-vm", "cp1", "--", "sh", "-c"]);
     command.args(["printf '%s|' \"$@\"; cat; echo wrong >&2; exit 7", "-", "a b", ""]);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -80,32 +80,32 @@ fn programs_run_without_the_network(test: &TestLab) {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a b||in");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "wrong\n");
     assert_eq!(output.status.code(), Some(7));
-    let much = test.lab.exec("w1", &["head", "--bytes=5000000", "/dev/zero"]).unwrap();
+    let much = test.lab.exec("cp1", &["head", "--bytes=5000000", "/dev/zero"]).unwrap();
     assert_eq!(much.stdout.len(), 5_000_000);
-    let too_much = test.lab.exec("w1", &["head", "--bytes=20000000", "/dev/zero"]).unwrap_err();
+    let too_much = test.lab.exec("cp1", &["head", "--bytes=20000000", "/dev/zero"]).unwrap_err();
     assert!(too_much.to_string().contains("said more than"), "{too_much}");
-    assert!(!test.ssh("w1", "true").status.success(), "a dead cable carries nothing");
-    test.lab.net("w1", &Faults::default()).unwrap();
+    assert!(!test.ssh("cp1", "true").status.success(), "a dead cable carries nothing");
+    test.lab.net("cp1", &Faults::default()).unwrap();
 }
 
 fn it_answers_ssh_by_the_pinned_key(test: &TestLab) {
-    let output = test.ssh("w1", "hostname; exit 3");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "w1", "{output:?}");
+    let output = test.ssh("cp1", "hostname; exit 3");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "cp1", "{output:?}");
     assert_eq!(output.status.code(), Some(3));
     let inventory = garboard_inventory::load(&test.lab.inventory()).unwrap();
-    let printed = test.says("w1", &["ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub"]);
+    let printed = test.says("cp1", &["ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub"]);
     assert_eq!(printed.split(' ').nth(1), inventory.hosts[0].host_key.as_deref());
     let written = fs_err::read_to_string(test.lab.inventory()).unwrap();
     assert!(!written.contains("allow_cgroup_v1"), "{written}");
 }
 
 fn its_kernel_is_its_own(test: &TestLab) {
-    assert_eq!(test.says("w1", &["systemctl", "is-system-running"]), "running");
-    assert_eq!(test.says("w1", &["stat", "--file-system", "--format=%T", "/sys/fs/cgroup"]), "cgroup2fs");
+    assert_eq!(test.says("cp1", &["systemctl", "is-system-running"]), "running");
+    assert_eq!(test.says("cp1", &["stat", "--file-system", "--format=%T", "/sys/fs/cgroup"]), "cgroup2fs");
     let own = fs_err::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    assert_ne!(test.says("w1", &["uname", "-r"]), own.trim());
-    assert!(!test.says("w1", &["dpkg-query", "-W"]).contains("containerd"));
-    test.says("w1", &["touch", "/run/gone"]);
+    assert_ne!(test.says("cp1", &["uname", "-r"]), own.trim());
+    assert!(!test.says("cp1", &["dpkg-query", "-W"]).contains("containerd"));
+    test.says("cp1", &["touch", "/run/gone"]);
 }
 
 /// How a thing comes, how it goes, and what the list then shows: beside what is so on containers, what only a kernel has.
@@ -133,25 +133,25 @@ const CHANGES: [(&[&str], &[&str], &str); 7] = [
 
 fn each_thing_left_behind_is_seen_and_its_going_too(test: &TestLab, bare: &garboard_lab::hash::State) {
     for (come, _, _) in CHANGES {
-        test.says("w1", come);
+        test.says("cp1", come);
     }
-    let differences = test.lab.state("w1").unwrap().differences(bare);
+    let differences = test.lab.state("cp1").unwrap().differences(bare);
     for (_, go, shown) in CHANGES {
         assert!(
             differences.iter().any(|line| line.starts_with(&format!("+ {shown}"))),
             "{shown}: {differences:#?}"
         );
-        test.says("w1", go);
+        test.says("cp1", go);
     }
-    assert_eq!(test.lab.state("w1").unwrap().differences(bare), [""; 0]);
+    assert_eq!(test.lab.state("cp1").unwrap().differences(bare), [""; 0]);
 }
 
 fn what_was_synced_outlives_a_power_cut_and_nothing_else(test: &TestLab) {
-    test.says("w1", &["sh", "-c", "echo kept > /root/synced; sync; echo lost > /root/unsynced"]);
-    test.lab.power_cut("w1").unwrap();
-    assert!(matches!(test.lab.exec("w1", &["true"]), Err(Error::Off { .. })));
-    test.lab.power_on(&["w1".into()]).unwrap();
-    assert_eq!(test.says("w1", &["cat", "/root/synced"]), "kept");
-    let unsynced = test.lab.exec("w1", &["cat", "/root/unsynced"]).unwrap();
+    test.says("cp1", &["sh", "-c", "echo kept > /root/synced; sync; echo lost > /root/unsynced"]);
+    test.lab.power_cut("cp1").unwrap();
+    assert!(matches!(test.lab.exec("cp1", &["true"]), Err(Error::Off { .. })));
+    test.lab.power_on(&["cp1".into()]).unwrap();
+    assert_eq!(test.says("cp1", &["cat", "/root/synced"]), "kept");
+    let unsynced = test.lab.exec("cp1", &["cat", "/root/unsynced"]).unwrap();
     assert_ne!(String::from_utf8_lossy(&unsynced.stdout), "lost\n");
 }
