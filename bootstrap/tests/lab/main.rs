@@ -30,4 +30,3 @@ mod reset;
 mod second_up;
 mod silence;
 mod token;
-mod vm;

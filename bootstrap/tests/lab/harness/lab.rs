@@ -27,27 +27,17 @@ pub(crate) struct Shape {
     pub(crate) blobs: Blobs,
     /// Whether artifacts can be had: without them nothing can be installed.
     mirror: bool,
-    /// What the hosts are, as options of `lab up`.
-    made_of: &'static [&'static str],
 }
-
-/// The hosts of most tests: containers of Debian 12.
-const CONTAINERS: &[&str] = &["--os", "bookworm"];
 
 impl Shape {
     /// One control plane and so many workers.
     pub(crate) fn workers(workers: usize) -> Self {
-        Self { workers, blobs: Blobs::Shared, mirror: true, made_of: CONTAINERS }
+        Self { workers, blobs: Blobs::Shared, mirror: true }
     }
 
     /// Without artifacts, for what ends before anything is installed.
     pub(crate) fn without_mirror(self) -> Self {
         Self { mirror: false, ..self }
-    }
-
-    /// Of virtual machines, with this machine's own kind of processor.
-    pub(crate) fn of_virtual_machines(self) -> Self {
-        Self { made_of: &["--kind", "vm"], ..self }
     }
 
     /// With a cache that nobody else uses.
@@ -90,7 +80,7 @@ impl TestLab {
             program: product(),
         };
         let mirror = shape.mirror.then(mirror_folder);
-        let summary = lab_up(&folder, &cache, name, (shape.workers, shape.made_of), mirror.as_deref());
+        let summary = lab_up(&folder, &cache, name, (shape.workers, "bookworm"), mirror.as_deref());
         let lab = Lab::open(&places, name).unwrap();
         let upstream = summary["upstream"].as_str().map(str::to_owned);
         assert_eq!(upstream.is_some(), shape.mirror, "the lab serves the mirror it was given");
@@ -100,13 +90,13 @@ impl TestLab {
 
     /// Adds workers until there are so many.
     pub(crate) fn grow(&mut self, workers: usize) {
-        self.grow_by(workers, CONTAINERS);
+        self.grow_by(workers, "bookworm");
     }
 
-    /// The same, with workers that these options of `lab up` describe.
-    pub(crate) fn grow_by(&mut self, workers: usize, made_of: &[&str]) {
+    /// The same, with workers made of that release.
+    pub(crate) fn grow_by(&mut self, workers: usize, os: &str) {
         let mirror = self.upstream.is_some().then(mirror_folder);
-        lab_up(&self.folder, &self.cache, self.name, (workers, made_of), mirror.as_deref());
+        lab_up(&self.folder, &self.cache, self.name, (workers, os), mirror.as_deref());
         self.lab = Lab::open(&self.lab_places(), self.name).unwrap();
     }
 
@@ -300,12 +290,12 @@ fn lab_up(
     folder: &Path,
     cache: &Path,
     name: &str,
-    (workers, made_of): (usize, &[&str]),
+    (workers, os): (usize, &str),
     mirror: Option<&Path>,
 ) -> Value {
     let mut command = command(folder, cache);
     command.args(["--output", "json", "lab", "up", name, "--control-planes", "1"]);
-    command.args(["--workers", &workers.to_string()]).args(made_of);
+    command.args(["--workers", &workers.to_string(), "--os", os]);
     if let Some(mirror) = mirror {
         command.arg("--mirror").arg(mirror);
     }
