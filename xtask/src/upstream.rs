@@ -2,6 +2,7 @@
 //! laid out like them, built from Go modules and kept in the user's cache under its content address.
 
 mod address;
+mod architecture;
 mod archive;
 mod build;
 mod cache;

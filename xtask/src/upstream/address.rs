@@ -13,6 +13,7 @@ use super::{program, recipe};
 
 /// The source that decides on content; what merely shows progress or finds folders is left out.
 const SOURCES: &[(&str, &str)] = &[
+    ("architecture.rs", include_str!("architecture.rs")),
     ("archive.rs", include_str!("archive.rs")),
     ("debian.rs", include_str!("debian.rs")),
     ("go.rs", include_str!("go.rs")),

@@ -11,12 +11,12 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
+use super::architecture::Architecture;
 use super::archive::{self, Archive, Packed};
 use super::cache::Folder;
 use super::program;
 use super::recipe::{
-    ARCHITECTURE, BASE_PACKAGES, BASE_SUITE, FLANNEL_CNI_MEMBER, FLANNEL_CNI_PACKAGE, FLANNEL_CNI_SHA256,
-    FLANNEL_CNI_SUITE,
+    BASE_PACKAGES, BASE_SUITE, C_LIBRARIES, FLANNEL_CNI_MEMBER, FLANNEL_CNI_PACKAGE, FLANNEL_CNI_SUITE,
 };
 
 /// Used where apt knows no Debian source, for example before its first update.
@@ -32,7 +32,6 @@ const LEFT_OUT: &[&str] = &[
     "proc",
     "sys",
     "tmp",
-    "usr/lib/x86_64-linux-gnu/gconv",
     "usr/share/bash-completion",
     "usr/share/bug",
     "usr/share/info",
@@ -44,6 +43,8 @@ const LEFT_OUT: &[&str] = &[
     "var/lib/dpkg",
     "var/log",
 ];
+/// Left out as well, below a folder of libraries: conversions between character sets.
+const CONVERSIONS: &str = "gconv";
 /// Of a package's documentation, its licence stays.
 const DOCUMENTATION: &str = "usr/share/doc";
 /// What `update-alternatives` would link if the packages were installed rather than unpacked.
@@ -56,12 +57,13 @@ pub(super) struct BaseLayer {
     pub(super) packed: Packed,
 }
 
-/// The base layer, made by mmdebstrap once and kept.
-pub(super) fn base_layer(folder: &Folder) -> anyhow::Result<BaseLayer> {
-    let part = folder.part(&base_key());
+/// The base layer, made by mmdebstrap once and kept. Packages are unpacked and nothing of them runs, so that a
+/// foreign architecture needs no emulation.
+pub(super) fn base_layer(folder: &Folder, architecture: Architecture) -> anyhow::Result<BaseLayer> {
+    let part = folder.part(&base_key(architecture));
     if !part.is_dir() {
         let work = tempfile::Builder::new().prefix(".base-").tempdir_in(folder.part(""))?;
-        let packed = make_base_layer(&work.path().join(LAYER))?;
+        let packed = make_base_layer(architecture, &work.path().join(LAYER))?;
         fs_err::write(work.path().join(RECORD), serde_json::to_vec(&packed)?)?;
         fs_err::rename(work.keep(), &part)?;
     }
@@ -71,27 +73,28 @@ pub(super) fn base_layer(folder: &Folder) -> anyhow::Result<BaseLayer> {
 }
 
 /// Names everything the layer is made from but the packages' versions.
-fn base_key() -> String {
+fn base_key(architecture: Architecture) -> String {
     let mut hash = Sha256::new();
-    for part in [include_str!("debian.rs"), include_str!("archive.rs"), BASE_SUITE, &BASE_PACKAGES.join(",")]
-    {
+    let packages = BASE_PACKAGES.join(",");
+    let sources = [include_str!("debian.rs"), include_str!("archive.rs")];
+    for part in sources.into_iter().chain([BASE_SUITE, &packages, architecture.name]) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     format!("base-{}", &archive::hex(&hash.finalize())[..32])
 }
 
-fn make_base_layer(output: &Path) -> anyhow::Result<Packed> {
+fn make_base_layer(architecture: Architecture, output: &Path) -> anyhow::Result<Packed> {
     let mut stderr = tempfile::tempfile()?;
     let mut command = Command::new("mmdebstrap");
     command.args(["--variant=extract", "--format=tar"]);
-    command.arg(format!("--architectures={ARCHITECTURE}"));
+    command.arg(format!("--architectures={}", architecture.name));
     command.arg(format!("--include={}", BASE_PACKAGES.join(",")));
     command.args([BASE_SUITE, "-", &repository()?]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr.try_clone()?);
     let mut child = command.spawn().context("`mmdebstrap` cannot be started")?;
     let stdout = child.stdout.take().context("`mmdebstrap` has no output")?;
-    let packed = repack(stdout, output);
+    let packed = repack(stdout, architecture, output);
     let status = child.wait()?;
     if !status.success() {
         let mut words = Vec::new();
@@ -103,14 +106,14 @@ fn make_base_layer(output: &Path) -> anyhow::Result<Packed> {
 }
 
 /// Writes the members worth keeping, without times and owners, and the missing links.
-fn repack(input: impl std::io::Read, output: &Path) -> anyhow::Result<Packed> {
+fn repack(input: impl std::io::Read, architecture: Architecture, output: &Path) -> anyhow::Result<Packed> {
     let mut tar = tar::Archive::new(input);
     let mut archive = Archive::create(output)?;
     for entry in tar.entries()? {
         let mut entry = entry?;
         let name = String::from_utf8(entry.path_bytes().into_owned())?;
         let name = name.trim_start_matches("./").trim_end_matches('/');
-        if !kept(name) {
+        if !kept(name, architecture) {
             continue;
         }
         let mode = entry.header().mode()?;
@@ -136,68 +139,99 @@ fn repack(input: impl std::io::Read, output: &Path) -> anyhow::Result<Packed> {
     Ok(archive.finish()?)
 }
 
-fn kept(name: &str) -> bool {
+fn kept(name: &str, architecture: Architecture) -> bool {
     let below =
         |folder: &str| name.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let needless_documentation = below(DOCUMENTATION) && !name.ends_with("/copyright");
-    !name.is_empty() && !needless_documentation && !LEFT_OUT.iter().any(|folder| below(folder))
+    let conversions = format!("usr/lib/{}/{CONVERSIONS}", architecture.libraries);
+    !name.is_empty()
+        && !needless_documentation
+        && !below(&conversions)
+        && !LEFT_OUT.iter().any(|folder| below(folder))
 }
 
 /// The flannel CNI plugin out of Debian's package, written to `output`.
-pub(super) fn flannel_cni(folder: &Folder, output: &Path) -> anyhow::Result<()> {
-    let package = folder.part(&format!("{FLANNEL_CNI_SHA256}.deb"));
+pub(super) fn flannel_cni(folder: &Folder, architecture: Architecture, output: &Path) -> anyhow::Result<()> {
+    let wanted = architecture.flannel_cni;
+    let package = folder.part(&format!("{wanted}.deb"));
     if !package.is_file() {
         let work = tempfile::Builder::new().prefix(".deb-").tempdir_in(folder.part(""))?;
-        let downloaded = download(work.path())?;
+        let downloaded = download(architecture, FLANNEL_CNI_SUITE, FLANNEL_CNI_PACKAGE, work.path())?;
         fs_err::rename(downloaded, &package)?;
     }
     let found = archive::content_of(&package)?.sha256;
     anyhow::ensure!(
-        found == FLANNEL_CNI_SHA256,
-        "`{}` has SHA-256 {found}, not {FLANNEL_CNI_SHA256}; remove it and try again",
+        found == wanted,
+        "`{}` has SHA-256 {found}, not {wanted}; remove it and try again",
         package.display()
     );
+    let mut found = false;
+    each_member(&package, |path, entry| {
+        if path == Path::new(FLANNEL_CNI_MEMBER) {
+            std::io::copy(entry, &mut fs_err::File::create(output)?)?;
+            found = true;
+        }
+        Ok(())
+    })?;
+    anyhow::ensure!(found, "`{}` has no `{FLANNEL_CNI_MEMBER}`", package.display());
+    Ok(())
+}
+
+/// A root with the C libraries of a foreign architecture, in the suite this machine's own come from; kept.
+pub(super) fn libraries(folder: &Folder, architecture: Architecture) -> anyhow::Result<PathBuf> {
+    let root =
+        folder.part(&format!("libraries-{BASE_SUITE}-{}-{}", architecture.name, C_LIBRARIES.join("-")));
+    if !root.is_dir() {
+        let work = tempfile::Builder::new().prefix(".libraries-").tempdir_in(folder.part(""))?;
+        let unpacked = work.path().join("root");
+        for package in C_LIBRARIES {
+            let place = work.path().join(package);
+            let package = download(architecture, BASE_SUITE, package, &place)?;
+            program::output(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&unpacked))?;
+        }
+        fs_err::rename(unpacked, &root)?;
+    }
+    Ok(root)
+}
+
+/// Passes every member of a Debian package on, by its path below the root.
+fn each_member(
+    package: &Path,
+    mut take: impl FnMut(&Path, &mut dyn std::io::Read) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut child = Command::new("dpkg-deb")
         .arg("--fsys-tarfile")
-        .arg(&package)
+        .arg(package)
         .stdout(Stdio::piped())
         .spawn()
         .context("`dpkg-deb` cannot be started")?;
     let stdout = child.stdout.take().context("`dpkg-deb` has no output")?;
     let mut tar = tar::Archive::new(stdout);
-    let mut found = false;
     for entry in tar.entries()? {
         let mut entry = entry?;
-        if entry.path()?.strip_prefix("./").is_ok_and(|path| path == Path::new(FLANNEL_CNI_MEMBER)) {
-            std::io::copy(&mut entry, &mut fs_err::File::create(output)?)?;
-            found = true;
-        }
+        let path = entry.path()?.into_owned();
+        take(path.strip_prefix("./").unwrap_or(&path), &mut entry)?;
     }
     anyhow::ensure!(child.wait()?.success(), "`dpkg-deb` cannot read `{}`", package.display());
-    anyhow::ensure!(found, "`{}` has no `{FLANNEL_CNI_MEMBER}`", package.display());
     Ok(())
 }
 
 /// Lets apt fetch and verify the package, with sources and state of its own below `work`.
-fn download(work: &Path) -> anyhow::Result<PathBuf> {
+fn download(architecture: Architecture, suite: &str, package: &str, work: &Path) -> anyhow::Result<PathBuf> {
     for folder in ["lists/partial", "cache/archives/partial", "out"] {
         fs_err::create_dir_all(work.join(folder))?;
     }
     fs_err::write(work.join("status"), "")?;
     let mut source = String::new();
-    writeln!(
-        source,
-        "deb [arch={ARCHITECTURE} signed-by={KEYRING}] {} {FLANNEL_CNI_SUITE} main",
-        repository()?
-    )?;
+    writeln!(source, "deb [arch={} signed-by={KEYRING}] {} {suite} main", architecture.name, repository()?)?;
     fs_err::write(work.join("sources.list"), source)?;
-    program::output(apt(work).arg("update"))?;
-    program::output(apt(work).args(["download", FLANNEL_CNI_PACKAGE]).current_dir(work.join("out")))?;
+    program::output(apt(architecture, work).arg("update"))?;
+    program::output(apt(architecture, work).args(["download", package]).current_dir(work.join("out")))?;
     let file = fs_err::read_dir(work.join("out"))?.next().context("apt downloaded nothing")??;
     Ok(file.path())
 }
 
-fn apt(work: &Path) -> Command {
+fn apt(architecture: Architecture, work: &Path) -> Command {
     let mut command = Command::new("apt-get");
     let options = [
         ("Dir::Etc::SourceList", "sources.list"),
@@ -212,8 +246,9 @@ fn apt(work: &Path) -> Command {
     for option in ["Dir::Etc::SourceParts=/dev/null", "APT::Sandbox::User="] {
         command.args(["-o", option]);
     }
-    command.args(["-o", &format!("APT::Architecture={ARCHITECTURE}")]);
-    command.args(["-o", &format!("APT::Architectures={ARCHITECTURE}"), "--quiet"]);
+    let architecture = architecture.name;
+    command.args(["-o", &format!("APT::Architecture={architecture}")]);
+    command.args(["-o", &format!("APT::Architectures={architecture}"), "--quiet"]);
     command
 }
 
@@ -231,9 +266,18 @@ fn debian_of(targets: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::architecture::{AMD64, ARM64};
+
+    #[test]
+    fn conversions_of_the_architecture_itself_go() {
+        assert!(!kept("usr/lib/x86_64-linux-gnu/gconv/UTF-16.so", AMD64));
+        assert!(!kept("usr/lib/aarch64-linux-gnu/gconv/UTF-16.so", ARM64));
+        assert!(kept("usr/lib/aarch64-linux-gnu/libc.so.6", ARM64));
+    }
 
     #[test]
     fn documentation_goes_and_licences_stay() {
+        let kept = |name| kept(name, AMD64);
         assert!(kept("usr/sbin/nft") && kept("usr/share/doc/nftables/copyright") && kept("etc"));
         assert!(!kept("usr/share/doc/nftables/changelog.gz") && !kept("usr/share/doc") && !kept(""));
         assert!(!kept("var/lib/dpkg/status") && kept("device"));

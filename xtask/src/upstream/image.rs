@@ -8,9 +8,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::architecture::Architecture;
 use super::archive::{self, Archive, Content, Packed};
 use super::debian::BaseLayer;
-use super::recipe::{ARCHITECTURE, Image};
+use super::recipe::Image;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -24,6 +25,13 @@ const SKELETON: &[(&str, u32)] = &[("etc", 0o755), ("run", 0o755), ("tmp", 0o177
 pub(super) struct Written {
     /// Digest of the index.
     pub(super) index: String,
+    /// One for each architecture of the index, in its order.
+    pub(super) platforms: Vec<WrittenPlatform>,
+}
+
+/// An image for one architecture.
+pub(super) struct WrittenPlatform {
+    pub(super) architecture: Architecture,
     /// Digest of the manifest.
     pub(super) manifest: String,
     /// Bytes of manifest, configuration and layers as served.
@@ -90,43 +98,63 @@ struct RootFileSystem {
     diff_ids: Vec<String>,
 }
 
-/// Writes one image below `registry`, with the programs found in `programs`.
-pub(super) fn write(
-    image: &'static Image,
-    base: &BaseLayer,
-    programs: &Path,
-    registry: &Path,
-) -> anyhow::Result<Written> {
+/// What an image for one architecture is made from.
+pub(super) struct Parts<'a> {
+    pub(super) architecture: Architecture,
+    /// The layer below, for images that stand on one.
+    pub(super) base: &'a BaseLayer,
+    /// The folder with the programs.
+    pub(super) programs: &'a Path,
+}
+
+/// Writes one image below `registry`: a manifest for each of the parts, and the index above them.
+pub(super) fn write(image: &'static Image, parts: &[Parts], registry: &Path) -> anyhow::Result<Written> {
     let repository = registry.join(image.repository);
     let blobs = repository.join("blobs/sha256");
     fs_err::create_dir_all(&blobs)?;
     fs_err::create_dir_all(repository.join("tags"))?;
+    let mut manifests = Vec::new();
+    let mut platforms = Vec::new();
+    for parts in parts {
+        let (manifest, platform) = write_platform(image, parts, &blobs)?;
+        manifests.push(manifest);
+        platforms.push(platform);
+    }
+    let index = put(&blobs, INDEX, &Index { schema_version: 2, media_type: INDEX, manifests })?;
+    fs_err::write(repository.join("tags").join(image.tag), &index.digest)?;
+    Ok(Written { index: index.digest, platforms })
+}
 
+/// The manifest as the index names it, and what the lock says of it.
+fn write_platform(
+    image: &'static Image,
+    parts: &Parts,
+    blobs: &Path,
+) -> anyhow::Result<(Descriptor, WrittenPlatform)> {
+    let Parts { architecture, base, programs } = *parts;
     let mut layers = Vec::new();
     if image.base {
         // One blob in the cache, linked wherever it is used.
         fs_err::hard_link(&base.path, blobs.join(&base.packed.compressed.sha256))?;
         layers.push(base.packed.clone());
     }
-    layers.push(program_layer(image, programs, &blobs)?);
+    layers.push(program_layer(image, programs, blobs)?);
 
-    let configuration = put(&blobs, CONFIGURATION, &configuration(image, &layers))?;
+    let configuration = put(blobs, CONFIGURATION, &configuration(image, architecture, &layers))?;
     let layers: Vec<Descriptor> = layers.into_iter().map(|layer| layer.compressed.describe(LAYER)).collect();
     let content: u64 = configuration.size + layers.iter().map(|layer| layer.size).sum::<u64>();
     let manifest = Manifest { schema_version: 2, media_type: MANIFEST, config: configuration, layers };
-    let mut manifest = put(&blobs, MANIFEST, &manifest)?;
-    manifest.platform = Some(Platform { architecture: ARCHITECTURE, os: "linux" });
-    let (digest, size) = (manifest.digest.clone(), content + manifest.size);
-    let index =
-        put(&blobs, INDEX, &Index { schema_version: 2, media_type: INDEX, manifests: vec![manifest] })?;
-    fs_err::write(repository.join("tags").join(image.tag), &index.digest)?;
-    Ok(Written { index: index.digest, manifest: digest, size })
+    let mut manifest = put(blobs, MANIFEST, &manifest)?;
+    manifest.platform = Some(Platform { architecture: architecture.name, os: "linux" });
+    let written =
+        WrittenPlatform { architecture, manifest: manifest.digest.clone(), size: content + manifest.size };
+    Ok((manifest, written))
 }
 
-fn configuration(image: &'static Image, layers: &[Packed]) -> Configuration {
+fn configuration(image: &'static Image, architecture: Architecture, layers: &[Packed]) -> Configuration {
     Configuration {
         created: "1970-01-01T00:00:00Z",
-        architecture: ARCHITECTURE,
+        architecture: architecture.name,
         os: "linux",
         config: Process { user: image.user, env: [PATH], entrypoint: image.entrypoint, working_dir: "/" },
         rootfs: RootFileSystem {
@@ -182,6 +210,7 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::architecture::{AMD64, ARM64, EVERYWHERE};
 
     #[test]
     fn folders_above_programs_come_outer_first_and_once() {
@@ -196,20 +225,32 @@ mod tests {
     fn an_image_is_found_from_its_tag_down_to_its_layers() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path();
-        fs_err::write(path.join("pause"), "program").unwrap();
-        let mut archive = Archive::create(&path.join("layer")).unwrap();
-        archive.directory("usr", 0o755).unwrap();
-        let base = BaseLayer { path: path.join("layer"), packed: archive.finish().unwrap() };
+        let bases = EVERYWHERE.iter().map(|architecture| {
+            fs_err::create_dir(path.join(architecture.name)).unwrap();
+            fs_err::write(path.join(architecture.name).join("pause"), architecture.name).unwrap();
+            let layer = path.join(format!("{}-layer", architecture.name));
+            let mut archive = Archive::create(&layer).unwrap();
+            archive.directory(architecture.libraries, 0o755).unwrap();
+            BaseLayer { path: layer, packed: archive.finish().unwrap() }
+        });
+        let bases: Vec<_> = bases.collect();
         let image = Box::leak(Box::new(Image {
             name: "pause",
             repository: "registry.k8s.io/pause",
             tag: "1",
+            architectures: EVERYWHERE,
             base: true,
             programs: &[("pause", "/pause")],
             entrypoint: &["/pause"],
             user: "65535:65535",
         }));
-        let written = write(image, &base, path, &path.join("registry")).unwrap();
+        let programs = [path.join(AMD64.name), path.join(ARM64.name)];
+        let parts = [0, 1].map(|at| Parts {
+            architecture: EVERYWHERE[at],
+            base: &bases[at],
+            programs: &programs[at],
+        });
+        let written = write(image, &parts, &path.join("registry")).unwrap();
         let repository = path.join("registry/registry.k8s.io/pause");
         assert_eq!(fs_err::read_to_string(repository.join("tags/1")).unwrap(), written.index);
         let open = |digest: &str| -> serde_json::Value {
@@ -218,12 +259,19 @@ mod tests {
             assert_eq!(archive::content_of_bytes(&bytes).sha256, name);
             serde_json::from_slice(&bytes).unwrap()
         };
-        assert_eq!(open(&written.index)["manifests"][0]["digest"], written.manifest);
-        let manifest = open(&written.manifest);
-        let layers = manifest["layers"].as_array().unwrap();
-        assert_eq!(layers[0]["digest"], format!("sha256:{}", base.packed.compressed.sha256));
-        let configuration = open(manifest["config"]["digest"].as_str().unwrap());
-        assert_eq!(configuration["config"]["User"], "65535:65535");
-        assert_eq!(configuration["rootfs"]["diff_ids"].as_array().unwrap().len(), layers.len());
+        let index = open(&written.index);
+        for (at, architecture) in EVERYWHERE.iter().enumerate() {
+            let entry = &index["manifests"][at];
+            assert_eq!(entry["digest"], written.platforms[at].manifest);
+            assert_eq!(entry["platform"]["architecture"], architecture.name);
+            let manifest = open(&written.platforms[at].manifest);
+            let layers = manifest["layers"].as_array().unwrap();
+            assert_eq!(layers[0]["digest"], format!("sha256:{}", bases[at].packed.compressed.sha256));
+            let configuration = open(manifest["config"]["digest"].as_str().unwrap());
+            assert_eq!(configuration["architecture"], architecture.name);
+            assert_eq!(configuration["config"]["User"], "65535:65535");
+            assert_eq!(configuration["rootfs"]["diff_ids"].as_array().unwrap().len(), layers.len());
+        }
+        assert_ne!(written.platforms[0].manifest, written.platforms[1].manifest);
     }
 }

@@ -3,8 +3,7 @@
 //! Versions follow what can be built from public Go modules; `garboard.lock` names them, so nothing else depends on
 //! them. The module versions themselves and their checksums stand in `xtask/upstream/COMPONENT/go.{mod,sum}`.
 
-/// The architecture everything is built for. In URLs, `{arch}` stands for it.
-pub(super) const ARCHITECTURE: &str = "amd64";
+use super::architecture::{Architecture, CONTROL_PLANE, EVERYWHERE};
 
 /// The Kubernetes version, which also names the control plane's image tags.
 pub(super) const KUBERNETES: &str = "v1.36.3";
@@ -14,7 +13,7 @@ pub(super) const KUBERNETES: &str = "v1.36.3";
 pub(super) enum Linkage {
     /// Go only, hence static.
     Go,
-    /// With C, linked statically against this machine's libraries.
+    /// With C, linked statically against Debian's libraries.
     StaticC,
 }
 
@@ -55,6 +54,8 @@ pub(super) struct Image {
     /// Registry host and repository.
     pub(super) repository: &'static str,
     pub(super) tag: &'static str,
+    /// What it is built for, in the index's order.
+    pub(super) architectures: &'static [Architecture],
     /// Stands on the base layer, which has `nft`, `iptables`, `cp` and `sh`.
     pub(super) base: bool,
     /// Program and its absolute path in the image.
@@ -68,11 +69,13 @@ pub(super) struct Image {
 pub(super) const BASE_SUITE: &str = "bookworm";
 pub(super) const BASE_PACKAGES: &[&str] = &["bash", "coreutils", "dash", "iptables", "nftables"];
 
+/// The Debian packages with C libraries that programs are linked against for a foreign architecture. For this
+/// machine's own they are installed; the C library itself comes with the compiler.
+pub(super) const C_LIBRARIES: &[&str] = &["libseccomp-dev"];
+
 /// The flannel CNI plugin: its Go module is not to be had, Debian 11 has a build of it.
 pub(super) const FLANNEL_CNI_SUITE: &str = "bullseye";
 pub(super) const FLANNEL_CNI_PACKAGE: &str = "containernetworking-plugins";
-pub(super) const FLANNEL_CNI_SHA256: &str =
-    "093d38f8d40d2581546ce893cf43ac537085cbade5ba306b41d6fff5283f93dc";
 pub(super) const FLANNEL_CNI_MEMBER: &str = "usr/lib/cni/flannel";
 pub(super) const FLANNEL_CNI: &str = "flannel-cni";
 
@@ -260,6 +263,7 @@ pub(super) const IMAGES: &[Image] = &[
         &[("kube-scheduler", "/usr/local/bin/kube-scheduler")],
     ),
     Image {
+        architectures: EVERYWHERE,
         base: true,
         ..control_plane(
             "kube-proxy",
@@ -271,6 +275,7 @@ pub(super) const IMAGES: &[Image] = &[
         name: "etcd",
         repository: "registry.k8s.io/etcd",
         tag: "3.6.8-0",
+        architectures: CONTROL_PLANE,
         base: false,
         programs: &[("etcd", "/usr/local/bin/etcd"), ("etcdctl", "/usr/local/bin/etcdctl")],
         entrypoint: &[],
@@ -280,6 +285,7 @@ pub(super) const IMAGES: &[Image] = &[
         name: "coredns",
         repository: "registry.k8s.io/coredns/coredns",
         tag: "v1.14.2",
+        architectures: EVERYWHERE,
         base: false,
         programs: &[("coredns", "/coredns")],
         entrypoint: &["/coredns"],
@@ -289,6 +295,7 @@ pub(super) const IMAGES: &[Image] = &[
         name: "pause",
         repository: "registry.k8s.io/pause",
         tag: "3.10.2",
+        architectures: EVERYWHERE,
         base: false,
         programs: &[(PAUSE, "/pause")],
         entrypoint: &["/pause"],
@@ -298,6 +305,7 @@ pub(super) const IMAGES: &[Image] = &[
         name: "flannel",
         repository: "ghcr.io/flannel-io/flannel",
         tag: "v0.28.4",
+        architectures: EVERYWHERE,
         base: true,
         programs: &[("flanneld", "/opt/bin/flanneld")],
         entrypoint: &["/opt/bin/flanneld"],
@@ -307,6 +315,7 @@ pub(super) const IMAGES: &[Image] = &[
         name: "flannel-cni-plugin",
         repository: "ghcr.io/flannel-io/flannel-cni-plugin",
         tag: "v1.9.1-flannel1",
+        architectures: EVERYWHERE,
         base: true,
         programs: &[(FLANNEL_CNI, "/flannel")],
         entrypoint: &["/flannel"],
@@ -320,5 +329,52 @@ const fn control_plane(
     repository: &'static str,
     programs: &'static [(&'static str, &'static str)],
 ) -> Image {
-    Image { name, repository, tag: KUBERNETES, base: false, programs, entrypoint: &[], user: "" }
+    Image {
+        name,
+        repository,
+        tag: KUBERNETES,
+        architectures: CONTROL_PLANE,
+        base: false,
+        programs,
+        entrypoint: &[],
+        user: "",
+    }
+}
+
+/// Whether a file or an image for that architecture holds the program.
+pub(super) fn needs(architecture: Architecture, program: &str) -> bool {
+    let in_a_file = EVERYWHERE.contains(&architecture)
+        && FILES.iter().any(|file| match file.content {
+            Content::Program(name) => name == program,
+            Content::Archive(members) => members.iter().any(|(_, name)| *name == program),
+        });
+    let in_an_image = IMAGES
+        .iter()
+        .filter(|image| image.architectures.contains(&architecture))
+        .any(|image| image.programs.iter().any(|(name, _)| *name == program));
+    in_a_file || in_an_image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::architecture::{AMD64, ARM64};
+
+    #[test]
+    fn a_worker_of_either_architecture_finds_its_programs_and_a_control_plane_only_on_amd64() {
+        for program in ["kubelet", "kubeadm", "runc", "kube-proxy", "flanneld", "coredns", PAUSE, FLANNEL_CNI]
+        {
+            assert!(needs(AMD64, program) && needs(ARM64, program), "{program}");
+        }
+        for program in ["kube-apiserver", "etcd", "etcdctl"] {
+            assert!(needs(AMD64, program) && !needs(ARM64, program), "{program}");
+        }
+    }
+
+    #[test]
+    fn every_program_that_is_built_is_packed_somewhere() {
+        for (program, _) in COMPONENTS.iter().flat_map(|component| component.programs) {
+            assert!(needs(AMD64, program), "{program}");
+        }
+    }
 }
