@@ -49,7 +49,7 @@ fn root(name: &str) -> Machine {
             Some((path, target)) => fake.put_link(path, target),
             // The kernel adds the line's end itself when a setting is read.
             None if head.starts_with("/proc/sys/net/") => {
-                fake.put(head, content.trim_end().as_bytes(), 0o644)
+                fake.put(head, content.trim_end().as_bytes(), 0o644);
             }
             None => fake.put(head, content.replace("\\0", "\0").as_bytes(), 0o644),
         }
