@@ -1,5 +1,6 @@
 //! What a person is told: beside the files of each card, and at the end of the command.
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ pub(super) fn file(prepared: &Prepared, host: &PreparedHost) -> File {
         over = if system.has_cloud_init() { ", over the files of these names" } else { "" },
     );
     if let Some(line) = reservation(prepared, host) {
-        text.push_str(&format!("\n{line}\n"));
+        let _ = write!(text, "\n{line}\n");
     }
     if host.key.is_some() {
         text.push_str(
@@ -69,12 +70,11 @@ pub fn told(prepared: &Prepared, folder: &Path) -> String {
         .filter_map(|host| Some(format!("{} for {}", needs_reservation(prepared, host)?, host.name)))
         .collect();
     if !reserve.is_empty() {
-        text.push_str(&format!("\nin your router, reserve {}", reserve.join(", ")));
+        let _ = write!(text, "\nin your router, reserve {}", reserve.join(", "));
     }
     if prepared.hosts.iter().any(|host| host.key.is_some()) {
-        text.push_str(&format!(
-            "\nthen delete `{folder}`: it holds the private host keys that the inventory pins"
-        ));
+        let _ =
+            write!(text, "\nthen delete `{folder}`: it holds the private host keys that the inventory pins");
     }
     text
 }
