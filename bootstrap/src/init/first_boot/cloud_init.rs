@@ -29,7 +29,7 @@ fn user_data(prepared: &Prepared, host: &PreparedHost) -> String {
         name = scalar(&host.name),
         system = prepared.first_boot.system.called(),
     );
-    if prepared.first_boot.system == System::Noble && host.address.ends_with(".local") {
+    if prepared.first_boot.system == System::Noble && host.address.rsplit('.').next() == Some("local") {
         out.push_str("# For its address, which ends in `.local`.\npackages: [avahi-daemon]\n");
     }
     out.push_str(&sudo(prepared));

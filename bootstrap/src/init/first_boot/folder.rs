@@ -59,12 +59,12 @@ impl Folder {
         if self.path.symlink_metadata().is_ok() {
             return Err(taken(&self.path));
         }
-        std::fs::rename(&whole, &self.path).map_err(|error| failed(&error))
+        fs_err::rename(&whole, &self.path).map_err(|error| failed(&error))
     }
 
     /// Takes back what was written, where the inventory that goes with it could not be.
     pub fn remove(&self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+        if let Err(error) = fs_err::remove_dir_all(&self.path) {
             tracing::debug!("cannot remove `{}`: {error}", self.path.display());
         }
     }

@@ -44,7 +44,7 @@ fn of_identity(path: &Path) -> Result<String, Problem> {
             .cause(cause)
             .help(format!("`{make}` makes it from the private one"))
     };
-    let text = std::fs::read_to_string(&public).map_err(|error: io::Error| failed(error.to_string()))?;
+    let text = fs_err::read_to_string(&public).map_err(|error: io::Error| failed(error.to_string()))?;
     let key = PublicKey::from_openssh(text.trim()).map_err(|error| failed(error.to_string()))?;
     line(&key).ok_or_else(|| failed("it cannot be written again".to_owned()))
 }
