@@ -248,9 +248,9 @@ fn what_a_host_may_find_owned_fits_its_role() {
 /// A Raspberry Pi as its firmware starts it: without the memory controller.
 fn pi_without_memory(name: &str, address: &str) -> Facts {
     let mut facts = pi(name, address);
-    facts.architecture = "amd64".to_owned();
+    "amd64".clone_into(&mut facts.architecture);
     facts.cgroup_controllers = ["cpu", "pids"].map(str::to_owned).into();
-    facts.boot.loader = "firmware".to_owned();
+    "firmware".clone_into(&mut facts.boot.loader);
     facts.boot.files = vec!["/boot/firmware/cmdline.txt".to_owned()];
     facts
 }
