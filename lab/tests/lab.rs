@@ -8,5 +8,4 @@ mod lab {
     mod network;
     mod observer;
     mod state;
-    mod vm;
 }
