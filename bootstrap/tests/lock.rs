@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use garboard::lock::{self, Lock, LockError, News};
+use garboard::lock::{self, Completed, Lock, LockError, News};
+use garboard::problem::Exit;
 use garboard::store::{Patience, Store, StoreError, Upstream, silent};
 use garboard_protocol::Digest;
 use semver::Version;
-use upstream_server::Server;
+use upstream_server::{Built, Server};
 
 const IMAGES: [(&str, &str); 9] = [
     ("registry.k8s.io/kube-apiserver", "v1.36.3"),
@@ -78,7 +79,12 @@ impl Scene {
 
     async fn run(&self, cache: &str, architectures: &[&str]) -> Result<(Lock, News), LockError> {
         let store = self.store(cache);
-        lock::for_run(&self.path(), &Version::new(1, 36, 3), &set(architectures), &store, true).await
+        let completed = self.complete(&store, architectures).await?;
+        Ok((completed.lock, completed.news))
+    }
+
+    async fn complete(&self, store: &Arc<Store>, architectures: &[&str]) -> Result<Completed, LockError> {
+        lock::for_run(&self.path(), &Version::new(1, 36, 3), &set(architectures), store, true).await
     }
 
     fn text(&self) -> String {
@@ -167,6 +173,84 @@ async fn an_architecture_that_comes_later_is_added_and_nothing_else_moves() {
 }
 
 #[tokio::test]
+async fn an_architecture_that_comes_later_gets_the_versions_of_the_lock_and_not_those_of_the_pins() {
+    let scene = Scene::new().await;
+    scene.run("cache", &["amd64"]).await.unwrap();
+    let older = |text: &str| text.replace("2.2.7", "2.2.3");
+    fs_err::write(scene.path(), older(&scene.text())).unwrap();
+    let file = older(&files("arm64")[3]);
+    scene.server.file(&file, "older");
+    scene
+        .server
+        .file(&format!("{file}.sha256sum"), format!("{}  {}\n", Digest::of(b"older").hex(), name_of(&file)));
+    let (lock, _) = scene.run("cache", &["amd64", "arm64"]).await.unwrap();
+    let containerd = &lock.files["containerd"];
+    assert_eq!(containerd.version, "v2.2.3");
+    assert_eq!(containerd.platforms["arm64"].url, format!("https://{file}"));
+    assert_eq!(containerd.platforms["arm64"].sha256, Digest::of(b"older"));
+}
+
+fn name_of(path: &str) -> &str {
+    path.rsplit('/').next().unwrap()
+}
+
+#[tokio::test]
+async fn what_upstream_has_not_for_an_architecture_is_left_out_with_its_reason() {
+    let scene = Scene::new().await;
+    let apiserver = "registry.k8s.io/kube-apiserver";
+    scene.server.image(apiserver, "v1.36.3", &["amd64"], apiserver);
+    let mislabelled = Built { configuration: "amd64", ..Built::properly("arm64") };
+    scene.server.image_of(
+        "registry.k8s.io/etcd",
+        "3.6.8-0",
+        &[Built::properly("amd64"), mislabelled],
+        "etcd",
+    );
+    scene.server.remove(&files("arm64")[4]);
+    let both = ["amd64", "arm64"];
+    let completed = scene.complete(&scene.store("cache"), &both).await.unwrap();
+    assert_eq!(completed.news, News::New);
+    let lock = completed.lock.clone();
+    for (name, image) in &lock.images {
+        let lacks = ["kube-apiserver", "etcd"].contains(&name.as_str());
+        assert_eq!(image.platforms.contains_key("arm64"), !lacks, "{name}");
+        assert!(image.platforms.contains_key("amd64"), "{name}");
+    }
+    let supply = completed.supply(&scene.store("cache"), &set(&both)).await.unwrap();
+    assert!(supply.artifacts.images["etcd"].contains_key("amd64"));
+    assert!(!supply.artifacts.images["etcd"].contains_key("arm64"));
+    assert!(!supply.artifacts.files["runc"].contains_key("arm64"));
+    let because = |name| supply.absent.because(name, "arm64").map(ToString::to_string).unwrap_or_default();
+    let told = ["kube-apiserver", "etcd"].map(because).join("\n");
+    insta::assert_snapshot!(told);
+    assert!(because("runc").ends_with("/runc.arm64` was answered with 404 Not Found"), "{}", because("runc"));
+    assert!(supply.absent.because("etcd", "amd64").is_none());
+}
+
+#[tokio::test]
+async fn what_an_image_lacks_is_known_without_asking_again_and_is_added_once_it_is_there() {
+    let scene = Scene::new().await;
+    scene.server.image("registry.k8s.io/etcd", "3.6.8-0", &["amd64"], "etcd");
+    let both = ["amd64", "arm64"];
+    let completed = scene.complete(&scene.store("cache"), &both).await.unwrap();
+    completed.supply(&scene.store("cache"), &set(&both)).await.unwrap();
+    let (text, asked) = (scene.text(), scene.server.asked().len());
+    let completed = scene.complete(&scene.store("cache"), &both).await.unwrap();
+    assert_eq!(completed.news, News::Held);
+    let supply = completed.supply(&scene.store("cache"), &set(&both)).await.unwrap();
+    assert!(supply.absent.because("etcd", "arm64").is_some());
+    assert_eq!((scene.text(), scene.server.asked().len()), (text.clone(), asked));
+
+    // As the refusal says: its entry deleted, once the publisher has built it.
+    scene.server.image("registry.k8s.io/etcd", "3.6.8-0", &both, "etcd");
+    let mut lock = Lock::read(&scene.path()).unwrap().unwrap();
+    lock.images.remove("etcd");
+    lock.write(&scene.path()).unwrap();
+    let (lock, _) = scene.run("cache", &both).await.unwrap();
+    assert!(lock.images["etcd"].platforms.contains_key("arm64"));
+}
+
+#[tokio::test]
 async fn a_tag_that_moved_is_refused_by_name() {
     let scene = Scene::new().await;
     scene.run("cache", &["amd64"]).await.unwrap();
@@ -184,6 +268,7 @@ async fn a_tag_that_moved_is_refused_by_name() {
     // The same while it would be extended.
     let error = scene.run("empty too", &["amd64", "arm64"]).await.unwrap_err();
     assert!(matches!(error, LockError::Store(StoreError::TagMoved { .. })), "{error:?}");
+    assert_eq!(error.exit(), Exit::NeedsPerson);
     assert_eq!(scene.text(), before);
 }
 
@@ -203,7 +288,8 @@ async fn a_patch_release_the_pins_do_not_know_takes_the_published_digest() {
     }
     let version = Version::new(1, 36, 9);
     let store = scene.store("cache");
-    let (lock, _) = lock::for_run(&scene.path(), &version, &set(&["amd64"]), &store, true).await.unwrap();
+    let completed = lock::for_run(&scene.path(), &version, &set(&["amd64"]), &store, true).await.unwrap();
+    let lock = completed.lock;
     assert_eq!(lock.kubernetes, "v1.36.9");
     let supply = lock.supply(&store, &set(&["amd64"])).await.unwrap();
     supply.blob(supply.artifacts.files["kubelet"]["amd64"]).await.unwrap();
@@ -215,7 +301,9 @@ async fn a_lock_for_another_kubernetes_is_refused() {
     scene.run("cache", &["amd64"]).await.unwrap();
     let store = scene.store("cache");
     let result = lock::for_run(&scene.path(), &Version::new(1, 36, 4), &set(&["amd64"]), &store, true).await;
-    let told = result.unwrap_err().to_string();
+    let error = result.unwrap_err();
+    assert_eq!(error.exit(), Exit::NeedsPerson);
+    let told = error.to_string();
     assert!(told.contains("pins Kubernetes v1.36.3, the inventory asks for v1.36.4"), "{told}");
 }
 

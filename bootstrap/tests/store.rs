@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use garboard::store::{Listener, Patience, Progress, Source, Store, StoreError, Upstream, silent};
 use garboard_protocol::Digest;
-use upstream_server::{Fault, Server};
+use upstream_server::{Built, Fault, Server};
 
 const PLACE: &str = "dl.k8s.io/release/v1.36.3/bin/linux/amd64/kubeadm";
 
@@ -294,7 +294,54 @@ async fn an_image_for_another_architecture_only_is_refused_by_name() {
     let error = scene.store.image(&reference, &index, "arm64", None).await.unwrap_err();
     let told = error.to_string();
     assert!(told.contains("`registry.k8s.io/pause:3.10.2` is not built for linux/arm64"), "{told}");
-    assert!(told.contains("linux/amd64"), "{told}");
+    // The attestation beside it is no platform.
+    assert!(told.ends_with("it is there for linux/amd64"), "{told}");
+}
+
+#[tokio::test]
+async fn a_variant_that_every_arm64_has_is_taken_and_a_later_one_is_not() {
+    let scene = scene().await;
+    let variant = |variant| Built { architecture: "arm64", variant: Some(variant), configuration: "arm64" };
+    let arm = Built { architecture: "arm", variant: Some("v8"), configuration: "arm" };
+    let reference = Store::reference("registry.k8s.io/pause:3.10.2").unwrap();
+    let image = async |built: &[Built]| {
+        scene.server.image_of("registry.k8s.io/pause", "3.10.2", built, "pause");
+        let index = scene.store.index(&reference, None).await.unwrap();
+        scene.store.image(&reference, &index, "arm64", None).await
+    };
+    let alone = image(&[variant("v8")]).await.unwrap();
+    let among = image(&[arm, variant("v9"), Built::properly("amd64"), variant("v8")]).await.unwrap();
+    assert_eq!(among.source.manifest, alone.source.manifest);
+    let refused = image(&[arm, variant("v9")]).await.unwrap_err().to_string();
+    assert!(
+        refused.ends_with("not built for linux/arm64; it is there for linux/arm/v8, linux/arm64/v9"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn an_image_whose_configuration_is_for_other_hosts_is_refused_before_its_layers_are_fetched() {
+    let scene = scene().await;
+    let mislabelled = Built { configuration: "amd64", ..Built::properly("arm64") };
+    scene.server.image_of(
+        "registry.k8s.io/pause",
+        "3.10.2",
+        &[Built::properly("amd64"), mislabelled],
+        "pause",
+    );
+    let reference = Store::reference("registry.k8s.io/pause:3.10.2").unwrap();
+    let index = scene.store.index(&reference, None).await.unwrap();
+    let error = scene.store.image(&reference, &index, "arm64", None).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the image `registry.k8s.io/pause:3.10.2` is mislabelled: its index says linux/arm64, and the configuration \
+         there is for linux/amd64"
+    );
+    // Nothing was asked but the configuration, and where its registry sends on to.
+    let blobs = scene.server.asked_for("/blobs/").into_iter().map(|asked| asked.path);
+    assert_eq!(blobs.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    // The other one is what it says.
+    scene.store.image(&reference, &index, "amd64", None).await.unwrap();
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod check;
 mod diagnostic;
 mod file;
 mod folder;
+mod lacking;
 mod late;
 mod needs;
 mod own;
@@ -29,6 +30,7 @@ mod yaml;
 
 pub use artifact::{Artifacts, FILES, IMAGES};
 pub use garboard_inventory::{Diagnostic, Diagnostics};
+pub use lacking::{Lacking, Pinned};
 pub use late::{Ephemeral, Late, LateError, Signals};
 pub use needs::Needs;
 pub use own::site;

@@ -173,16 +173,6 @@ fn a_host_without_a_clear_address_is_asked_about() {
 }
 
 #[test]
-fn an_architecture_the_lock_lacks_is_named_with_host_and_artifact() {
-    let inventory = inventory(THREE_HOSTS);
-    let mut facts = facts(&inventory, debian);
-    facts.insert("w1".to_owned(), pi("w1", "192.168.1.12"));
-    let error = render(&inventory, &facts).unwrap_err().to_string();
-    assert!(error.contains("error: the lock has no `kubelet` for arm64"), "{error}");
-    assert!(error.contains("seen on host `w1`"), "{error}");
-}
-
-#[test]
 fn a_leader_must_be_a_control_plane() {
     let inventory = inventory(THREE_HOSTS);
     let (facts, artifacts) = (facts(&inventory, debian), artifacts(&["amd64"]));

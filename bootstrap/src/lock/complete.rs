@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use garboard_protocol::Digest;
 use semver::Version;
 
+use super::absent::Absent;
 use super::pins::{PinnedFile, Pins};
 use super::{FilePlatform, ImagePlatform, Lock, LockError, LockedFile, LockedImage, checksum, document};
 use crate::store::{Source, Store, StoreError};
@@ -14,23 +15,32 @@ use crate::store::{Source, Store, StoreError};
 const QUESTIONS: usize = 4;
 
 impl Lock {
-    /// Adds what is missing for these architectures, and says what that was.
+    /// Adds what is missing for these architectures; says what that was, and what upstream has not for them. The latter
+    /// is no error here: a worker needs no image of the control plane.
     pub(super) async fn complete(
         &mut self,
         pins: &Pins,
         kubernetes: &Version,
         architectures: &BTreeSet<String>,
         store: &Store,
-    ) -> Result<Vec<String>, LockError> {
+    ) -> Result<(Vec<String>, Absent), LockError> {
         let mut added = Vec::new();
+        let mut absent = Absent::default();
         let missing = self.missing_files(pins, kubernetes, architectures)?;
         let mut found = stream::iter(missing)
             .map(|missing| async move {
-                let platform = pin_file(store, &missing).await?;
-                Ok::<_, LockError>((missing, platform))
+                let platform = pin_file(store, &missing).await;
+                (missing, platform)
             })
             .buffered(QUESTIONS);
-        while let Some((missing, platform)) = found.try_next().await? {
+        while let Some((missing, platform)) = found.next().await {
+            let platform = match platform {
+                Err(LockError::Store(error)) if Absent::explains(&error) => {
+                    absent.add(&missing.name, &missing.architecture, error);
+                    continue;
+                }
+                other => other?,
+            };
             added.push(format!("{} for {}", missing.name, missing.architecture));
             let version = format!("v{}", missing.version);
             self.files
@@ -42,12 +52,15 @@ impl Lock {
         let missing = self.missing_images(pins, kubernetes, architectures)?;
         let mut found = stream::iter(missing)
             .map(|missing| async move {
-                let image = pin_image(store, &missing).await?;
-                Ok::<_, LockError>((missing, image))
+                let pinned = pin_image(store, &missing).await?;
+                Ok::<_, LockError>((missing, pinned))
             })
             .buffered(QUESTIONS);
-        while let Some((missing, image)) = found.try_next().await? {
-            added.extend(missing.architectures.iter().map(|arch| format!("{} for {arch}", missing.name)));
+        while let Some((missing, (image, lacking))) = found.try_next().await? {
+            added.extend(image.platforms.keys().map(|arch| format!("{} for {arch}", missing.name)));
+            for (architecture, error) in lacking {
+                absent.add(&missing.name, &architecture, error);
+            }
             match self.images.get_mut(&missing.name) {
                 Some(known) => known.platforms.extend(image.platforms),
                 None => {
@@ -55,7 +68,8 @@ impl Lock {
                 }
             }
         }
-        Ok(added)
+        drop(found);
+        Ok((added, absent))
     }
 
     fn missing_files(
@@ -178,14 +192,25 @@ async fn published(store: &Store, pinned: &PinnedFile) -> Result<Digest, LockErr
     Err(failure.unwrap_or_else(|| LockError::Checksum { url: pinned.url.clone(), file: file.to_owned() }))
 }
 
-async fn pin_image(store: &Store, missing: &MissingImage) -> Result<LockedImage, LockError> {
+/// The image with the platforms it has, and why the others are not there.
+async fn pin_image(
+    store: &Store,
+    missing: &MissingImage,
+) -> Result<(LockedImage, Vec<(String, StoreError)>), LockError> {
     let reference = Store::reference(&missing.reference)?;
     let index = store.index(&reference, missing.index).await?;
     let mut platforms = std::collections::BTreeMap::new();
+    let mut lacking = Vec::new();
     for architecture in &missing.architectures {
-        let image = store.image(&reference, &index, architecture, None).await?;
-        let platform = ImagePlatform { manifest: image.source.manifest.digest, size: image.size() };
-        platforms.insert(architecture.clone(), platform);
+        match store.image(&reference, &index, architecture, None).await {
+            Ok(image) => {
+                let platform = ImagePlatform { manifest: image.source.manifest.digest, size: image.size() };
+                platforms.insert(architecture.clone(), platform);
+            }
+            Err(error) if Absent::explains(&error) => lacking.push((architecture.clone(), error)),
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(LockedImage { reference: missing.reference.clone(), index: index.blob.digest, platforms })
+    let image = LockedImage { reference: missing.reference.clone(), index: index.blob.digest, platforms };
+    Ok((image, lacking))
 }

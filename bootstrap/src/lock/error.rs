@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::problem::Exit;
 use crate::store::StoreError;
 
 /// A lock that cannot be used or made.
@@ -88,4 +89,14 @@ pub enum LockError {
     /// Something could not be fetched.
     #[error("could not fetch what `garboard.lock` pins")]
     Store(#[from] StoreError),
+}
+
+impl LockError {
+    /// The exit code of a run that ends with it. What the lock holds is moved by a person, never by a run.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::OtherKubernetes { .. } | Self::Store(StoreError::TagMoved { .. }) => Exit::NeedsPerson,
+            _ => Exit::Failed,
+        }
+    }
 }

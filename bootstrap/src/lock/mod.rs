@@ -3,6 +3,7 @@
 //! Written by the first run that needs one, held to by every later one. What it lacks (an architecture, a component)
 //! is added; what it holds is never moved.
 
+mod absent;
 mod checksum;
 mod complete;
 mod document;
@@ -18,6 +19,7 @@ use garboard_protocol::Digest;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
+pub use absent::Absent;
 pub use error::LockError;
 pub use pins::Pins;
 pub use supply::Supply;
@@ -114,15 +116,26 @@ impl News {
     }
 }
 
-/// The lock at `path`, complete for this Kubernetes version and these architectures (`amd64`, `arm64`). With `write`, a
-/// new or extended one is written back.
+/// A lock as a run uses it.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    /// The lock.
+    pub lock: Lock,
+    /// What became of it.
+    pub news: News,
+    /// What it still lacks for these architectures, because upstream has it not.
+    pub absent: Absent,
+}
+
+/// The lock at `path`, complete for this Kubernetes version and these architectures (`amd64`, `arm64`) as far as upstream
+/// has everything for them. With `write`, a new or extended one is written back.
 pub async fn for_run(
     path: &Path,
     kubernetes: &Version,
     architectures: &BTreeSet<String>,
     store: &Arc<Store>,
     write: bool,
-) -> Result<(Lock, News), LockError> {
+) -> Result<Completed, LockError> {
     let pins = Pins::shipped()?;
     let existing = Lock::read(path)?;
     let new = existing.is_none();
@@ -137,7 +150,7 @@ pub async fn for_run(
         Some(lock) => lock,
         None => Lock::empty(kubernetes),
     };
-    let added = lock.complete(&pins, kubernetes, architectures, store).await?;
+    let (added, absent) = lock.complete(&pins, kubernetes, architectures, store).await?;
     let news = match (new, added.is_empty()) {
         (true, _) => News::New,
         (false, true) => News::Held,
@@ -146,5 +159,5 @@ pub async fn for_run(
     if write && news != News::Held {
         lock.write(path)?;
     }
-    Ok((lock, news))
+    Ok(Completed { lock, news, absent })
 }

@@ -9,7 +9,7 @@ use garboard_playbooks::Artifacts;
 use garboard_protocol::Digest;
 use garboard_protocol::step::Blob;
 
-use super::{Lock, LockError};
+use super::{Absent, Completed, Lock, LockError};
 use crate::store::{Image, Source, Store, StoreError};
 
 /// Images looked up at the same time.
@@ -19,12 +19,27 @@ const QUESTIONS: usize = 4;
 pub struct Supply {
     /// For [`garboard_playbooks::Inputs`].
     pub artifacts: Artifacts,
+    /// What is not there for some host's architecture, and why.
+    pub absent: Absent,
     store: Arc<Store>,
     sources: HashMap<Digest, Source>,
 }
 
+impl Completed {
+    /// What this lock has for these architectures, and what it has not.
+    pub async fn supply(
+        self,
+        store: &Arc<Store>,
+        architectures: &BTreeSet<String>,
+    ) -> Result<Supply, LockError> {
+        let mut supply = self.lock.supply(store, architectures).await?;
+        supply.absent.extend(self.absent);
+        Ok(supply)
+    }
+}
+
 impl Lock {
-    /// The artifacts for these architectures. Small documents (index and manifest of each image) are fetched when they
+    /// The artifacts for these architectures, as far as the lock has them. Small documents (index, manifest and configuration of each image) are fetched when they
     /// are not in the store; nothing else is, and a store that has them makes no connection at all.
     pub async fn supply(
         &self,
@@ -32,37 +47,35 @@ impl Lock {
         architectures: &BTreeSet<String>,
     ) -> Result<Supply, LockError> {
         let mut supply = Supply::nothing(store);
-        let missing = |component: &str, architecture: &str| LockError::Missing {
-            component: component.to_owned(),
-            architecture: architecture.to_owned(),
-        };
         for (name, file) in &self.files {
             for architecture in architectures {
-                let Some(platform) = file.platforms.get(architecture) else {
-                    if name == super::document::KUBECTL {
-                        continue;
-                    }
-                    return Err(missing(name, architecture));
-                };
+                let Some(platform) = file.platforms.get(architecture) else { continue };
                 let blob = Blob { digest: platform.sha256, size: platform.size };
                 supply.sources.insert(blob.digest, Source::file(&platform.url));
                 supply.artifacts.files.entry(name.clone()).or_default().insert(architecture.clone(), blob);
             }
         }
         let wanted = self.images.iter().flat_map(|(name, image)| {
-            architectures.iter().map(move |architecture| (name, image, architecture))
+            let platforms = architectures.iter().filter_map(|name| image.platforms.get_key_value(name));
+            platforms.map(move |platform| (name, image, platform))
         });
         let mut images = stream::iter(wanted)
-            .map(|(name, image, architecture)| async move {
-                let platform =
-                    image.platforms.get(architecture).ok_or_else(|| missing(name, architecture))?;
+            .map(|(name, image, (architecture, platform))| async move {
                 let reference = Store::reference(&image.reference)?;
                 let index = store.index(&reference, Some(image.index)).await?;
-                let image = store.image(&reference, &index, architecture, Some(platform.manifest)).await?;
-                Ok::<(String, String, Image), LockError>((name.clone(), architecture.clone(), image))
+                let image = store.image(&reference, &index, architecture, Some(platform.manifest)).await;
+                Ok::<_, LockError>((name.clone(), architecture.clone(), image))
             })
             .buffered(QUESTIONS);
         while let Some((name, architecture, image)) = images.try_next().await? {
+            let image: Image = match image {
+                // Locked by somebody who did not look, or by hand.
+                Err(error) if Absent::explains(&error) => {
+                    supply.absent.add(&name, &architecture, error);
+                    continue;
+                }
+                other => other?,
+            };
             supply.sources.extend(image.parts().into_iter().map(|(blob, source)| (blob.digest, source)));
             supply.artifacts.images.entry(name).or_default().insert(architecture, image.source);
         }
@@ -74,7 +87,12 @@ impl Lock {
 impl Supply {
     /// For a run that needs nothing of the lock.
     pub fn nothing(store: &Arc<Store>) -> Self {
-        Self { artifacts: Artifacts::default(), store: Arc::clone(store), sources: HashMap::new() }
+        Self {
+            artifacts: Artifacts::default(),
+            absent: Absent::default(),
+            store: Arc::clone(store),
+            sources: HashMap::new(),
+        }
     }
 
     /// The path of a blob of these artifacts on the laptop, fetched unless it is there, and known to be right.

@@ -12,6 +12,7 @@ mod disk;
 mod handover;
 mod host_work;
 mod interrupt;
+mod lacking;
 mod mesh;
 mod planning;
 mod reach;

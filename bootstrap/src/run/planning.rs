@@ -9,12 +9,12 @@ use garboard_playbooks::{Inputs, PlannedStep, RenderError, Rendered, Site};
 use garboard_protocol::{Observation, Owned, QueuedStep, Step, StepId};
 
 use super::difference::Difference;
-use super::{Reached, Run};
+use super::{Reached, Run, lacking};
 use crate::cluster::Cluster;
-use crate::lock::Supply;
+use crate::lock::{LockError, Supply};
 use crate::membership::Membership;
 use crate::output::Event;
-use crate::problem::{Ended, Exit, Problem};
+use crate::problem::{Ended, Exit, Problem, Problems};
 use crate::store::{Patience, Progress, Store, Upstream};
 
 /// Whether the lock may be written.
@@ -61,11 +61,11 @@ impl Plan {
 impl Run {
     /// What can be sent to hosts of the reached architectures; completes the lock.
     pub async fn supply(&self, reached: &Reached, writing: Writing) -> Result<Supply, Ended> {
-        let failed = |error: &dyn std::error::Error| Problem::from_error(Exit::Failed, error);
+        let failed = |error: &LockError| Problem::from_error(error.exit(), error);
         let architectures: BTreeSet<String> =
             reached.hosts.values().map(|host| host.facts.architecture.clone()).collect();
         let store = self.store()?;
-        let (lock, news) = crate::lock::for_run(
+        let completed = crate::lock::for_run(
             &self.lock_path(),
             &self.inventory().cluster.kubernetes,
             &architectures,
@@ -74,10 +74,10 @@ impl Run {
         )
         .await
         .map_err(|error| failed(&error))?;
-        if let Some(text) = news.text() {
+        if let Some(text) = completed.news.text() {
             self.note(&text);
         }
-        Ok(lock.supply(&store, &architectures).await.map_err(|error| failed(&error))?)
+        Ok(completed.supply(&store, &architectures).await.map_err(|error| failed(&error))?)
     }
 
     /// The laptop's blobs, and where those come from that it lacks.
@@ -121,7 +121,7 @@ impl Run {
             leader: &membership.leader,
             clocks: &reached.clock_references(),
         };
-        let mut rendered = site.render(&inputs).map_err(unrendered)?;
+        let mut rendered = site.render(&inputs).map_err(|error| unrendered(error, supply))?;
         rendered.hosts.retain(|_, chain| !chain.is_empty());
         let probes = rendered.hosts.iter().filter_map(|(name, chain)| {
             let session = reached.hosts.get(name)?.session.clone();
@@ -164,9 +164,10 @@ fn shipped() -> Result<Site, Ended> {
     garboard_playbooks::shipped().map_err(Ended::Inventory)
 }
 
-fn unrendered(error: RenderError) -> Ended {
+fn unrendered(error: RenderError, supply: &Supply) -> Ended {
     match error {
         RenderError::Playbooks(diagnostics) => Ended::Inventory(diagnostics),
+        RenderError::Lacking(all) => Problems(lacking::problems(&all, &supply.absent)).into(),
         other => Problem::from_error(Exit::Usage, &other).into(),
     }
 }

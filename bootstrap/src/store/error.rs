@@ -124,15 +124,27 @@ pub enum StoreError {
         /// What it is.
         found: String,
     },
-    /// The image is not built for the host's architecture.
-    #[error("the image `{reference}` is not built for linux/{architecture}; it is there for {}", .available.join(", "))]
+    /// The image is not built for the host's platform.
+    #[error("the image `{reference}` is not built for {platform}; it is there for {}", listed(.available))]
     Platform {
         /// The image.
         reference: String,
-        /// Wanted.
-        architecture: String,
+        /// Wanted, for example `linux/arm64`.
+        platform: String,
         /// What the index lists.
         available: Vec<String>,
+    },
+    /// Index and configuration of the image contradict each other.
+    #[error(
+        "the image `{reference}` is mislabelled: its index says {platform}, and the configuration there {found}"
+    )]
+    Mislabelled {
+        /// The image.
+        reference: String,
+        /// By the index, for example `linux/arm64`.
+        platform: String,
+        /// By the configuration: `is for linux/amd64`.
+        found: String,
     },
     /// The tag points elsewhere than the lock says.
     #[error(
@@ -175,4 +187,8 @@ impl StoreError {
         let path = path.into();
         move |cause| Self::Disk { action, path, cause: Arc::new(cause) }
     }
+}
+
+fn listed(available: &[String]) -> String {
+    if available.is_empty() { "no platform at all".to_owned() } else { available.join(", ") }
 }

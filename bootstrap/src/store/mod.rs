@@ -7,6 +7,7 @@ mod download;
 mod error;
 mod fetch;
 mod partial;
+mod platform;
 mod progress;
 mod registry;
 mod retry;

@@ -9,6 +9,7 @@ use oci_client::Reference;
 use oci_client::manifest::{ImageIndexEntry, OciImageIndex, OciImageManifest};
 
 use super::error::StoreError;
+use super::platform::Platform;
 use super::source::Source;
 use super::{Store, progress::Progress};
 
@@ -76,8 +77,9 @@ impl Store {
         Ok(Index { blob: Blob { digest: served, size: content.len() as u64 }, document })
     }
 
-    /// The parts of `index` for `linux/ARCHITECTURE` (`amd64`, `arm64`). Fetches the manifest unless it is there; with
-    /// `locked`, the manifest must be that one.
+    /// The parts of `index` for `linux/ARCHITECTURE` (`amd64`, `arm64`). Fetches manifest and configuration unless they
+    /// are there; with `locked`, the manifest must be that one. A configuration that speaks of another platform than the
+    /// index is refused: mislabelled images exist, and a host would only say `exec format error`.
     pub async fn image(
         &self,
         reference: &Reference,
@@ -86,14 +88,15 @@ impl Store {
         locked: Option<Digest>,
     ) -> Result<Image, StoreError> {
         let name = reference.whole();
+        let wanted = Platform::of_hosts(architecture);
         let entry =
-            entry(&index.document.manifests, architecture, locked).ok_or_else(|| StoreError::Platform {
+            entry(&index.document.manifests, &wanted, locked).ok_or_else(|| StoreError::Platform {
                 reference: name.clone(),
-                architecture: architecture.to_owned(),
-                available: index.document.manifests.iter().filter_map(platform).collect(),
+                platform: wanted.to_string(),
+                available: platforms(&index.document.manifests),
             })?;
         let digest = digest_of(&name, &entry.digest)?;
-        let content = self.manifest(reference, digest).await?;
+        let content = self.document(&Source::Manifest(reference.clone(), digest), digest).await?;
         let manifest: OciImageManifest = parse(&name, &content, "an image manifest")?;
         let blob = |digest: &str, size: i64| -> Result<Blob, StoreError> {
             let size = u64::try_from(size).map_err(|_| StoreError::Content {
@@ -104,22 +107,40 @@ impl Store {
             Ok(Blob { digest: digest_of(&name, digest)?, size })
         };
         let layers = manifest.layers.iter().map(|layer| blob(&layer.digest, layer.size));
+        let config = blob(&manifest.config.digest, manifest.config.size)?;
+        self.check_platform(reference, config.digest, &wanted).await?;
         let source = ImageSource {
             reference: name.clone(),
             index: index.blob,
             manifest: Blob { digest, size: content.len() as u64 },
-            config: blob(&manifest.config.digest, manifest.config.size)?,
+            config,
             layers: layers.collect::<Result<_, _>>()?,
         };
         Ok(Image { reference: reference.clone(), source })
     }
 
-    async fn manifest(&self, reference: &Reference, digest: Digest) -> Result<Bytes, StoreError> {
+    /// Reads the configuration, and refuses an image that is for other hosts than its index says.
+    async fn check_platform(
+        &self,
+        reference: &Reference,
+        config: Digest,
+        wanted: &Platform,
+    ) -> Result<(), StoreError> {
+        let content = self.document(&Source::Blob(reference.clone(), config), config).await?;
+        let found = match Platform::of_configuration(&content) {
+            Ok(found) if found == *wanted => return Ok(()),
+            Ok(found) => format!("is for {found}"),
+            Err(error) => format!("names no platform ({error})"),
+        };
+        Err(StoreError::Mislabelled { reference: reference.whole(), platform: wanted.to_string(), found })
+    }
+
+    /// A small document by its digest; fetched unless it is there.
+    async fn document(&self, source: &Source, digest: Digest) -> Result<Bytes, StoreError> {
         if let Some(content) = self.read(digest)? {
             return Ok(content);
         }
-        let source = Source::Manifest(reference.clone(), digest);
-        let (url, content) = self.inner.fetcher.document(&source).await?;
+        let (url, content) = self.inner.fetcher.document(source).await?;
         let found = Digest::of(&content);
         if found != digest {
             return Err(StoreError::WrongDigest { url, expected: digest, found });
@@ -134,21 +155,25 @@ impl Store {
 /// The entry for one platform; the locked one where a digest is given.
 fn entry<'a>(
     entries: &'a [ImageIndexEntry],
-    architecture: &str,
+    wanted: &Platform,
     locked: Option<Digest>,
 ) -> Option<&'a ImageIndexEntry> {
-    let wanted = format!("linux/{architecture}");
     let locked = locked.map(|digest| digest.to_string());
     entries
         .iter()
-        .filter(|entry| platform(entry).as_deref() == Some(&wanted))
+        .filter(|entry| Platform::of_entry(entry).as_ref() == Some(wanted))
         .find(|entry| locked.as_ref().is_none_or(|locked| *locked == entry.digest))
 }
 
-/// `OS/ARCHITECTURE`. Attestations, which indexes also hold, have none of ours (`unknown/unknown`).
-fn platform(entry: &ImageIndexEntry) -> Option<String> {
-    let platform = entry.platform.as_ref()?;
-    Some(format!("{}/{}", platform.os, platform.architecture))
+/// Those that an index is there for, each once.
+fn platforms(entries: &[ImageIndexEntry]) -> Vec<String> {
+    let mut platforms: Vec<String> = Vec::new();
+    for platform in entries.iter().filter_map(Platform::of_entry).map(|platform| platform.to_string()) {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    platforms
 }
 
 fn digest_of(name: &str, text: &str) -> Result<Digest, StoreError> {

@@ -43,6 +43,21 @@ pub(crate) enum Fault {
     Expired,
 }
 
+/// One manifest of an image: what the index says of it, and what its configuration says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Built {
+    pub(crate) architecture: &'static str,
+    pub(crate) variant: Option<&'static str>,
+    pub(crate) configuration: &'static str,
+}
+
+impl Built {
+    /// As it should be.
+    pub(crate) fn properly(architecture: &'static str) -> Self {
+        Self { architecture, variant: None, configuration: architecture }
+    }
+}
+
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
@@ -95,11 +110,22 @@ impl Server {
         self.state.lock().unwrap().content.insert(format!("/{place}"), content.into());
     }
 
+    /// Serves the file no longer.
+    pub(crate) fn remove(&self, place: &str) {
+        self.state.lock().unwrap().content.remove(&format!("/{place}"));
+    }
+
     /// Serves an image for each architecture under `HOST/NAME:TAG`; gives the index' digest.
-    pub(crate) fn image(&self, name: &str, tag: &str, architectures: &[&str], seed: &str) -> Digest {
+    pub(crate) fn image(&self, name: &str, tag: &str, architectures: &[&'static str], seed: &str) -> Digest {
+        let built: Vec<Built> = architectures.iter().map(|name| Built::properly(name)).collect();
+        self.image_of(name, tag, &built, seed)
+    }
+
+    /// Serves an image with these manifests under `HOST/NAME:TAG`; gives the index' digest.
+    pub(crate) fn image_of(&self, name: &str, tag: &str, built: &[Built], seed: &str) -> Digest {
         let mut state = self.state.lock().unwrap();
         let mut manifests = Vec::new();
-        for architecture in architectures {
+        for Built { architecture, variant, configuration } in built {
             let mut blob = |content: Vec<u8>| {
                 let digest = Digest::of(&content);
                 let size = content.len();
@@ -107,8 +133,11 @@ impl Server {
                 state.content.insert(format!("/cdn/{digest}"), content.into());
                 (digest.to_string(), size)
             };
-            let (config, config_size) = blob(format!("{{\"{seed}\":\"{architecture}\"}}").into_bytes());
-            let (layer, layer_size) = blob(format!("layer {seed} {architecture} ").repeat(5000).into_bytes());
+            let config = json!({ "os": "linux", "architecture": configuration, "author": seed });
+            let (config, config_size) = blob(serde_json::to_vec(&config).unwrap());
+            let variant = variant.unwrap_or_default();
+            let layer = format!("layer {seed} {architecture} {variant} ").repeat(5000);
+            let (layer, layer_size) = blob(layer.into_bytes());
             let manifest = json!({
                 "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                 "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": config_size},
@@ -116,9 +145,13 @@ impl Server {
             });
             let manifest = serde_json::to_vec(&manifest).unwrap();
             let digest = Digest::of(&manifest).to_string();
+            let mut platform = json!({"os": "linux", "architecture": architecture});
+            if !variant.is_empty() {
+                platform["variant"] = variant.into();
+            }
             manifests.push(json!({
                 "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": manifest.len(),
-                "platform": {"os": "linux", "architecture": architecture},
+                "platform": platform,
             }));
             state.content.insert(format!("/v2/{name}/manifests/{digest}"), manifest.into());
         }

@@ -8,6 +8,7 @@ use garboard_protocol::Secret;
 use super::sample;
 use crate::Diagnostics;
 use crate::diagnostic::{Fault, Faults, suggestion};
+use crate::lacking::AllLacking;
 use crate::late::{Ephemeral, Signals};
 use crate::playbook::{HostStep, Kind, Selector};
 use crate::render::{Inputs, RenderError, Scene};
@@ -52,7 +53,8 @@ impl Site {
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };
             self.check_conditions(&scene, &mut faults);
-            let rendered = self.render_scene(&scene, &mut faults);
+            // The sample's lock holds everything.
+            let rendered = self.render_scene(&scene, &mut faults, &mut AllLacking::default());
             for late in rendered.hosts.values().flatten().filter_map(|step| step.late.as_ref()) {
                 if let Err(fault) = late.try_render(&signals, &ephemeral) {
                     faults.push_first(fault);

@@ -7,14 +7,16 @@ use garboard_protocol::Step;
 use garboard_protocol::facts::Facts;
 use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
-    Archive, Artifact, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry,
-    Image, KernelModule, KubeadmInit, KubeadmJoin, Package, Pending, Reboot, StepId, Swap, Sysctl, Unit,
+    Archive, Artifact, Blob, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname,
+    HostsEntry, Image, ImageSource, KernelModule, KubeadmInit, KubeadmJoin, Package, Pending, Reboot, StepId,
+    Swap, Sysctl, Unit,
 };
 use tera::Context;
 
 use super::Scene;
 use crate::diagnostic::{Fault, Faults};
 use crate::file::Spanned;
+use crate::lacking::{AllLacking, Pinned};
 use crate::late::Late;
 use crate::plan::PlannedStep;
 use crate::playbook::{HostStep, Kind, Playbook, RebootReason, SourceStep};
@@ -30,9 +32,9 @@ impl Site {
         &self,
         playbooks: &[&Playbook],
         scene: &Scene<'_>,
-        host: &Host,
-        facts: &Facts,
+        (host, facts): (&Host, &Facts),
         faults: &mut Faults,
+        lacking: &mut AllLacking,
     ) -> Vec<PlannedStep> {
         let mut chain = Vec::new();
         let mut waits: Vec<String> = Vec::new();
@@ -52,7 +54,14 @@ impl Site {
                     Ok(Planned::Step(planned)) => chain.push(*planned),
                     Ok(Planned::Wait(signal)) if !waits.contains(&signal) => waits.push(signal),
                     Ok(_) => {}
-                    Err(fault) => faults.push_first(fault.remark(format!("seen on host `{}`", host.name))),
+                    Err(Unrendered::Fault(fault)) => {
+                        faults.push_first(fault.remark(format!("seen on host `{}`", host.name)));
+                    }
+                    Err(Unrendered::Lacking(all)) => {
+                        for one in all {
+                            lacking.push(one, &facts.architecture, &host.name, &playbook.name);
+                        }
+                    }
                 }
             }
         }
@@ -74,6 +83,20 @@ enum Planned {
     LeftOut,
 }
 
+/// Why a step could not be rendered.
+enum Unrendered {
+    /// Something in the playbook.
+    Fault(Fault),
+    /// The lock has these not for the host's architecture.
+    Lacking(Vec<(Pinned, String)>),
+}
+
+impl From<Fault> for Unrendered {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 struct Renderer<'a> {
     site: &'a Site,
     scene: &'a Scene<'a>,
@@ -86,7 +109,7 @@ struct Renderer<'a> {
 }
 
 impl Renderer<'_> {
-    fn planned(&self, playbook: &Playbook, source: &SourceStep) -> Result<Planned, Fault> {
+    fn planned(&self, playbook: &Playbook, source: &SourceStep) -> Result<Planned, Unrendered> {
         if let Some(when) = &source.when
             && self.text(when)? != "yes"
         {
@@ -142,7 +165,7 @@ impl Renderer<'_> {
         pending
     }
 
-    fn step(&self, step: &HostStep, source: &SourceStep) -> Result<Step, Fault> {
+    fn step(&self, step: &HostStep, source: &SourceStep) -> Result<Step, Unrendered> {
         Ok(match step {
             HostStep::Directory { path, mode } => {
                 Step::Directory(Directory { path: path.value.clone(), mode: *mode })
@@ -154,12 +177,11 @@ impl Renderer<'_> {
                 secret: *secret,
             }),
             HostStep::Artifact { name, path, mode } => {
-                let blob = *self.pinned(&self.scene.inputs.artifacts.files, name)?;
-                Step::Artifact(Artifact { path: path.value.clone(), blob, mode: *mode })
+                Step::Artifact(Artifact { path: path.value.clone(), blob: self.file(name)?, mode: *mode })
             }
             HostStep::Archive { name, destination, members, mode } => Step::Archive(Archive {
                 destination: destination.value.clone(),
-                blob: *self.pinned(&self.scene.inputs.artifacts.files, name)?,
+                blob: self.file(name)?,
                 members: members.iter().map(|member| member.value.clone()).collect(),
                 mode: *mode,
             }),
@@ -187,17 +209,13 @@ impl Renderer<'_> {
                     return Err(Fault::new(
                         address.span,
                         format!("this gives `{text}`, which is no IP address"),
-                    ));
+                    )
+                    .into());
                 }
                 let names = names.iter().map(|name| self.text(name)).collect::<Result<_, _>>()?;
                 Step::HostsEntry(HostsEntry { address: text, names })
             }
-            HostStep::Image { names } => {
-                let images = &self.scene.inputs.artifacts.images;
-                let images =
-                    names.iter().map(|name| self.pinned(images, name).cloned()).collect::<Result<_, _>>()?;
-                Step::Image(Image { images })
-            }
+            HostStep::Image { names } => Step::Image(Image { images: self.images(names)? }),
             HostStep::KubeadmInit { timeout_seconds, .. } => Step::KubeadmInit(KubeadmInit {
                 node_name: self.host.name.clone(),
                 config: None,
@@ -206,7 +224,9 @@ impl Renderer<'_> {
             HostStep::KubeadmJoin { timeout_seconds, .. } => {
                 if self.ca_signal().is_none() {
                     let fault = Fault::new(source.span, "`kubeadm_join` must know which cluster it joins");
-                    return Err(fault.help("before it, wait for the signal that `kubeadm_init` gives"));
+                    return Err(fault
+                        .help("before it, wait for the signal that `kubeadm_init` gives")
+                        .into());
                 }
                 Step::KubeadmJoin(KubeadmJoin {
                     node_name: self.host.name.clone(),
@@ -222,7 +242,9 @@ impl Renderer<'_> {
             HostStep::ClusterNote => {
                 if !self.waits.iter().any(|signal| signal == CLUSTER_SIGNAL) {
                     let fault = Fault::new(source.span, "`cluster_note` must know the cluster");
-                    return Err(fault.help(format!("before it, `- wait: {{ signal: {CLUSTER_SIGNAL} }}`")));
+                    return Err(fault
+                        .help(format!("before it, `- wait: {{ signal: {CLUSTER_SIGNAL} }}`"))
+                        .into());
                 }
                 Step::ClusterNote(ClusterNote { cluster: self.noted_cluster() })
             }
@@ -277,15 +299,32 @@ impl Renderer<'_> {
         Ok(content)
     }
 
+    /// The lock's file for this host's architecture.
+    fn file(&self, name: &Spanned<String>) -> Result<Blob, Unrendered> {
+        self.pinned(&self.scene.inputs.artifacts.files, name)
+            .copied()
+            .ok_or_else(|| Unrendered::Lacking(vec![(Pinned::File, name.value.clone())]))
+    }
+
+    /// The lock's images for this host's architecture.
+    fn images(&self, names: &[Spanned<String>]) -> Result<Vec<ImageSource>, Unrendered> {
+        let mut images = Vec::new();
+        let mut lacking = Vec::new();
+        for name in names {
+            match self.pinned(&self.scene.inputs.artifacts.images, name) {
+                Some(image) => images.push(image.clone()),
+                None => lacking.push((Pinned::Image, name.value.clone())),
+            }
+        }
+        if lacking.is_empty() { Ok(images) } else { Err(Unrendered::Lacking(lacking)) }
+    }
+
     fn pinned<'b, T>(
         &self,
         artifacts: &'b BTreeMap<String, BTreeMap<String, T>>,
         name: &Spanned<String>,
-    ) -> Result<&'b T, Fault> {
-        let architecture = &self.facts.architecture;
-        artifacts.get(&name.value).and_then(|platforms| platforms.get(architecture)).ok_or_else(|| {
-            Fault::new(name.span, format!("the lock has no `{}` for {architecture}", name.value))
-        })
+    ) -> Option<&'b T> {
+        artifacts.get(&name.value)?.get(&self.facts.architecture)
     }
 
     /// Which of the signals waited for tells the CA's hash.

@@ -18,6 +18,7 @@ use crate::Site;
 use crate::artifact::Artifacts;
 use crate::check::order;
 use crate::diagnostic::Faults;
+use crate::lacking::{AllLacking, Lacking};
 use crate::plan::Rendered;
 use crate::playbook::{Playbook, Selector};
 
@@ -43,6 +44,9 @@ pub enum RenderError {
     /// Something in a playbook.
     #[error(transparent)]
     Playbooks(#[from] Diagnostics),
+    /// Hosts of an architecture that the lock has something not for.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Lacking(Vec<Lacking>),
     /// The leader is no control plane of the inventory.
     #[error("`{leader}` cannot lead: the inventory has no control plane of this name")]
     Leader {
@@ -115,23 +119,32 @@ impl Site {
     /// Renders all playbooks.
     ///
     /// # Errors
-    /// Templates that fail on these facts, artifacts the lock lacks for a host's architecture: all of them, with their
-    /// places. A leader that is none, a host without a clear address: the first.
+    /// Templates that fail on these facts: all of them, with their places; then artifacts the lock lacks for a host's
+    /// architecture, all of them. A leader that is none, a host without a clear address: the first.
     pub fn render(&self, inputs: &Inputs<'_>) -> Result<Rendered, RenderError> {
         let scene = Scene::new(*inputs)?;
         let mut faults = Faults::default();
-        let rendered = self.render_scene(&scene, &mut faults);
-        Ok(faults.or(&self.files, rendered)?)
+        let mut lacking = AllLacking::default();
+        let rendered = self.render_scene(&scene, &mut faults, &mut lacking);
+        let rendered = faults.or(&self.files, rendered)?;
+        let lacking = lacking.into_all();
+        if lacking.is_empty() { Ok(rendered) } else { Err(RenderError::Lacking(lacking)) }
     }
 
-    pub(crate) fn render_scene(&self, scene: &Scene<'_>, faults: &mut Faults) -> Rendered {
+    pub(crate) fn render_scene(
+        &self,
+        scene: &Scene<'_>,
+        faults: &mut Faults,
+        lacking: &mut AllLacking,
+    ) -> Rendered {
         let mut playbooks = self.in_order();
         playbooks.retain(|playbook| !scene.inputs.inventory.without.contains(&playbook.name));
         let mut rendered = Rendered { patience: scene.patience(), ..Rendered::default() };
         for (host, facts) in scene.reached() {
             let taken: Vec<&Playbook> =
                 playbooks.iter().copied().filter(|playbook| takes(playbook, host, scene)).collect();
-            rendered.hosts.insert(host.name.clone(), self.host_chain(&taken, scene, host, facts, faults));
+            let chain = self.host_chain(&taken, scene, (host, facts), faults, lacking);
+            rendered.hosts.insert(host.name.clone(), chain);
             let everywhere = playbooks.iter().filter(|playbook| playbook.hosts == Selector::Cluster);
             let owned: BTreeSet<_> =
                 taken.iter().chain(everywhere).flat_map(|playbook| playbook.owns.iter().cloned()).collect();
