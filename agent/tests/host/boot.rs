@@ -8,6 +8,7 @@ use garboard_agent::reset;
 use garboard_agent::store::Layout;
 use garboard_agent::system::{Output, System as _, temporary};
 use garboard_protocol::event::FailureKind;
+use garboard_protocol::request::FactsQuery;
 use garboard_protocol::reset::{ResetOptions, ResetReport};
 use garboard_protocol::step::{BootConfig, Pending, Reboot};
 use garboard_protocol::{Facts, Observation, Step};
@@ -62,7 +63,7 @@ fn reboot() -> Step {
 }
 
 fn looked_at(machine: &Machine) -> Facts {
-    facts::collect(&*machine.fake, &Layout::host(), &Default::default())
+    facts::collect(&*machine.fake, &Layout::host(), &FactsQuery::default())
 }
 
 fn reset_now(machine: &Machine) -> ResetReport {

@@ -50,7 +50,7 @@ impl HostWork {
             whole.add(self.through(&chain, steps, owned).await);
             let Some((step, left)) = whole.reboot.take() else { return chain.tell(whole) };
             let anew = match &earlier {
-                None => self.reboots.reboot(&chain, &step, &mut whole).await,
+                None => Box::pin(self.reboots.reboot(&chain, &step, &mut whole)).await,
                 Some(earlier) => Err(Halt::Failed(self.reboots.second(&chain, &step, earlier).await)),
             };
             earlier = Some(step.id.clone());

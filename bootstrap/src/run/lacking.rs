@@ -29,18 +29,16 @@ fn problem(lacking: &Lacking, because: Option<&StoreError>) -> Problem {
 fn help(lacking: &Lacking, hosts: &str, because: Option<&StoreError>) -> String {
     let Lacking { what, name, architecture, .. } = lacking;
     let leave = format!("leave {hosts} out, or use hosts of another architecture for what the playbook does");
-    match because {
-        Some(StoreError::Platform { .. } | StoreError::Mislabelled { .. }) => format!(
+    if let Some(StoreError::Platform { .. } | StoreError::Mislabelled { .. }) = because {
+        return format!(
             "{leave}; once its publisher has built it for linux/{architecture}, delete `{name}` from `{FILE_NAME}` and run again"
-        ),
-        _ => {
-            let from = match what {
-                Pinned::File => "the host or mirror that files come from",
-                Pinned::Image => "the registry or mirror that images come from",
-            };
-            format!("see that {from} (`--upstream`) has it for linux/{architecture}; else {leave}")
-        }
+        );
     }
+    let from = match what {
+        Pinned::File => "the host or mirror that files come from",
+        Pinned::Image => "the registry or mirror that images come from",
+    };
+    format!("see that {from} (`--upstream`) has it for linux/{architecture}; else {leave}")
 }
 
 fn quoted(names: &std::collections::BTreeSet<String>) -> String {

@@ -118,9 +118,9 @@ impl Reboots {
         };
         if let Some(cluster) = node {
             let ready = cluster.ready_in_boot(chain.host, &facts.boot_id, READY);
-            self.unless_stopped(ready).await?.map_err(|error| self.of_step(chain, step, failed(&error)))?;
+            self.unless_stopped(ready).await?.map_err(|error| Self::of_step(chain, step, failed(&error)))?;
             let taken = cluster.uncordon(chain.host).await;
-            taken.map_err(|error| self.of_step(chain, step, failed(&error)))?;
+            taken.map_err(|error| Self::of_step(chain, step, failed(&error)))?;
         }
         self.plan(chain).await.map_err(Halt::Failed)
     }
@@ -196,7 +196,7 @@ impl Reboots {
 
     /// Takes a member out of service: its pods go elsewhere, where there is an elsewhere.
     async fn drain(&self, chain: &Chain<'_>, step: &PlannedStep) -> Result<Arc<Cluster>, Halt> {
-        let problem = |problem: Problem| Halt::Failed(self.of_step(chain, step, problem));
+        let problem = |problem: Problem| Halt::Failed(Self::of_step(chain, step, problem));
         let Some(cluster) = self.cluster.clone() else {
             let told = Problem::new(Exit::Failed, "it is a member of a cluster, and is rebooted only after a drain")
                 .help("name the playbook in the inventory and run `garboard up`: it drains one member after the other");
@@ -210,7 +210,7 @@ impl Reboots {
         let is_only = node.control_plane && nodes.iter().filter(|node| node.control_plane).count() == 1;
         cluster.cordon(chain.host).await.map_err(|error| problem(failed(&error)))?;
         if is_only {
-            self.events.note(&format!(
+            self.events.note(format!(
                 "{}: the only control plane: nobody takes over while it reboots. Its pods stay and start again with it; the API is \
                  away until then, what runs on other nodes goes on",
                 chain.host
@@ -218,7 +218,7 @@ impl Reboots {
             return Ok(cluster);
         }
         let minutes = DRAIN.as_secs() / 60;
-        self.events.note(&format!("{}: cordoned; its pods have {minutes} min to go elsewhere", chain.host));
+        self.events.note(format!("{}: cordoned; its pods have {minutes} min to go elsewhere", chain.host));
         let progress = |lacking: &[String]| {
             self.events.send(&Event::StepProgress {
                 host: chain.host.to_owned(),
@@ -244,7 +244,7 @@ impl Reboots {
     /// A node that stays as it is. What cannot be told to the cluster now, the next run finds and makes good.
     async fn give_back(&self, cluster: &Cluster, node: &str) {
         if let Err(error) = cluster.uncordon(node).await {
-            self.events.note(&format!("warning: {node}: {error}; the next run takes it back"));
+            self.events.note(format!("warning: {node}: {error}; the next run takes it back"));
         }
     }
 
@@ -293,7 +293,7 @@ impl Reboots {
         let others = problems.map(|problem| problem.message);
         let after = format!("after its reboot: {}", first.message);
         let first = Problem { exit: Exit::Failed, message: after, ..first };
-        Err(others.fold(first, |problem, other| problem.cause(other)))
+        Err(others.fold(first, Problem::cause))
     }
 
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
@@ -304,7 +304,7 @@ impl Reboots {
         }
     }
 
-    fn of_step(&self, chain: &Chain<'_>, step: &PlannedStep, problem: Problem) -> Problem {
+    fn of_step(chain: &Chain<'_>, step: &PlannedStep, problem: Problem) -> Problem {
         problem.host(chain.host).step(step.id.to_string())
     }
 

@@ -12,7 +12,7 @@ use garboard::session::{Introduction, NotBooted, Reconnect, Return, Session, Ses
 use garboard::ssh::{Connection, Stream};
 use garboard_protocol::event::{Body, Event, Welcome};
 use garboard_protocol::limits::CHUNK_BYTES;
-use garboard_protocol::request::Body as Ask;
+use garboard_protocol::request::{Body as Ask, FactsQuery};
 use garboard_protocol::{FrameCodec, StepId};
 use tokio::time::Instant;
 use tokio_util::codec::Framed;
@@ -217,7 +217,7 @@ async fn a_host_that_stays_away_after_its_reboot_is_given_up_at_that_deadline() 
     .await;
     let begun = Instant::now();
     session.expect_reboot(begun + Duration::from_mins(10));
-    let away = session.booted("before", Default::default(), begun + Duration::from_mins(10)).await;
+    let away = session.booted("before", FactsQuery::default(), begun + Duration::from_mins(10)).await;
     assert!(matches!(&away, Err(NotBooted::Away(_))), "{away:?}");
     assert!((595..=601).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
     assert!(ways.told.lock().unwrap().is_empty());

@@ -1,5 +1,5 @@
 //! The `garboard` command for one architecture, as it is released: linked with glibc, since musl's resolver knows neither
-//! `nsswitch.conf(5)` nor the `.local` names of a home network (docs/adr/0011).
+//! `nsswitch.conf(5)` nor the `.local` names of a home network (docs/adr/0012).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
