@@ -39,7 +39,8 @@ fn render(
     artifacts: &Artifacts,
 ) -> Result<Rendered, RenderError> {
     let inventory = inventory(THREE_HOSTS);
-    site.render(&Inputs { inventory: &inventory, facts, artifacts, leader: "cp1" })
+    let clocks = BTreeMap::new();
+    site.render(&Inputs { inventory: &inventory, facts, artifacts, leader: "cp1", clocks: &clocks })
 }
 
 /// A lock as a mirror gives it that holds the control plane for amd64 alone.
