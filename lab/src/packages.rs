@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::machine::{Architecture, Machine};
+use crate::machine::{Architecture, Firmware, Machine};
 
 /// A package, and a program that is there only when it is installed.
 type Package = (&'static str, &'static str);
@@ -20,12 +20,17 @@ const NEEDED: [Package; 7] = [
 
 /// For virtual machines beside these: their disks.
 const DISKS: [Package; 2] = [("e2fsprogs", "mke2fs"), ("e2fsprogs", "debugfs")];
+/// For the boot partition of those that start as a Raspberry Pi does.
+const BOOT_PARTITIONS: [Package; 2] = [("dosfstools", "mkfs.vfat"), ("mtools", "mcopy")];
 
 /// The packages to install before hosts of this kind can be made; empty when nothing is missing.
 pub fn missing_packages(machine: Machine) -> Vec<&'static str> {
     let mut needed = NEEDED.to_vec();
     if let Some(vm) = machine.vm() {
         needed.extend(DISKS);
+        if vm.firmware == Firmware::Pi {
+            needed.extend(BOOT_PARTITIONS);
+        }
         needed.push(match vm.architecture {
             Architecture::Amd64 => ("qemu-system-x86", "qemu-system-x86_64"),
             Architecture::Arm64 => ("qemu-system-arm", "qemu-system-aarch64"),

@@ -8,4 +8,6 @@ mod lab {
     mod network;
     mod observer;
     mod state;
+    #[cfg(feature = "vm")]
+    mod vm;
 }

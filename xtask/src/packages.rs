@@ -22,10 +22,12 @@ pub(crate) const UPSTREAM: &[&str] = &[
 ];
 /// For throw-away hosts.
 pub(crate) const LAB: &[&str] = &[
+    "dosfstools",
     "e2fsprogs",
     "iproute2",
     "iptables",
     "mmdebstrap",
+    "mtools",
     "nftables",
     "openssh-client",
     "qemu-system-arm",

@@ -11,6 +11,9 @@ use crate::{agents, emulated, fuzz, macos, packages, program, upstream};
 /// For each reader of foreign input; `cargo xtask soak` has an hour for each.
 const FUZZ_SECONDS: u32 = 30;
 
+/// Those that bring tests along.
+const FEATURES: &str = "garboard/lab,garboard/vm,garboard-lab/vm";
+
 /// Run everything that is checked: format, lints, tests, and real clusters on throw-away hosts
 #[derive(Args)]
 pub(crate) struct Test {
@@ -36,7 +39,7 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
     if test.lab.is_none() {
         watch.stage("format", || program::run(&mut in_root(&["fmt", "--all", "--check"])))?;
         watch.stage("lints", || {
-            let lint = ["clippy", "--workspace", "--all-targets", "--features", "garboard/lab", "--quiet"];
+            let lint = ["clippy", "--workspace", "--all-targets", "--features", FEATURES, "--quiet"];
             program::run(&mut in_root(&[lint.as_slice(), &["--", "--deny", "warnings"]].concat()))
         })?;
         watch.stage("lints for macOS", macos::lint)?;
@@ -63,25 +66,23 @@ fn in_root(arguments: &[&str]) -> std::process::Command {
 
 /// The tests of `bootstrap/tests/lab`, with the release build of the product.
 fn lab(test: &Test, product: &Product, source: &upstream::Source) -> anyhow::Result<()> {
+    on_hosts("lab", test.lab.as_deref(), product, source)
+}
+
+/// Those of them that a feature of the package brings, or only the ones whose name contains `name`.
+pub(crate) fn on_hosts(
+    feature: &str,
+    name: Option<&str>,
+    product: &Product,
+    source: &upstream::Source,
+) -> anyhow::Result<()> {
     let mut command = cargo();
     command
         .current_dir(root())
-        .args([
-            "test",
-            "--package",
-            "garboard",
-            "--features",
-            "lab",
-            "--test",
-            "lab",
-            "--",
-            "--test-threads",
-            "1",
-        ])
+        .args(["test", "--package", "garboard", "--features", feature, "--test", "lab"])
+        .args(["--", "--test-threads", "1"])
         .env("GARBOARD_BINARY", product.path())
-        .env("GARBOARD_MIRROR", product::mirror_arguments(source).last().cloned().unwrap_or_default());
-    if let Some(name) = &test.lab {
-        command.arg(name);
-    }
+        .env("GARBOARD_MIRROR", product::mirror_arguments(source).last().cloned().unwrap_or_default())
+        .args(name);
     Ok(program::run(&mut command)?)
 }

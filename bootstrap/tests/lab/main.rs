@@ -30,3 +30,5 @@ mod reset;
 mod second_up;
 mod silence;
 mod token;
+#[cfg(feature = "vm")]
+mod vm;

@@ -12,8 +12,8 @@ fn a_cluster_of_three_releases() {
     let mut phases = Phases::of("a_cluster_of_three_releases");
     let mut lab = phases.must("a host of Debian 12", || TestLab::up("t-releases", Shape::workers(0)));
     phases.must("one of Debian 13, one of Ubuntu 24.04", || {
-        lab.grow_by(1, "trixie");
-        lab.grow_by(2, "noble");
+        lab.grow_by(1, &["--os", "trixie"]);
+        lab.grow_by(2, &["--os", "noble"]);
     });
     phases.must("hosts are what was asked for", || hosts_are_what_was_asked_for(&lab));
     let bare = phases.must("the state of bare hosts", || lab.states());

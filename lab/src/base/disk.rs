@@ -90,7 +90,7 @@ fn build_here(
 /// What an installer does after the packages.
 fn finish(root: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
-    fs_err::write(root.join("etc/fstab"), "/dev/vda / ext4 errors=remount-ro 0 1\n")?;
+    fs_err::write(root.join("etc/fstab"), super::FSTAB)?;
     // The network by systemd, as in the vendor's cloud images.
     let units = root.join("etc/systemd/system");
     for (unit, wanted_by) in [

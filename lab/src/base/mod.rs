@@ -32,6 +32,9 @@ pub(crate) const KERNEL: &str = "vmlinuz";
 pub(crate) const INITRD: &str = "initrd.img";
 pub(crate) const DIGESTS: &str = "digests.json";
 
+/// How a base disk mounts itself.
+pub(crate) const FSTAB: &str = "/dev/vda / ext4 errors=remount-ro 0 1\n";
+
 /// What a lab's record calls the base of such hosts.
 pub(crate) fn key(release: Release, machine: Machine) -> String {
     match machine.vm() {

@@ -13,7 +13,7 @@ use crate::{Lab, Result, base, machine_settings};
 /// Where systemd mounts cgroups.
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// File systems whose content the machine keeps, or makes at each boot; all others are the kernel's.
-const KINDS: [&str; 3] = ["ext4", "tmpfs", "devtmpfs"];
+const KINDS: [&str; 4] = ["ext4", "vfat", "tmpfs", "devtmpfs"];
 /// A session's end takes its manager of user services with it within this time, also on an emulated machine.
 const LOGINS: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(200);

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::base::{self, hex};
 use crate::machine::{Firmware, Vm};
 use crate::record::{HostRecord, Record};
-use crate::vm::disk;
+use crate::vm::{boot_partition, disk};
 use crate::{Error, Places, Result, hash, program};
 
 /// Folders with a file system below them that is not the root's overlay: overlays do not stack, and containerd's snapshots are overlays.
@@ -77,7 +77,10 @@ fn make_disk(places: &Places, record: &Record, host: &HostRecord, vm: Vm, folder
     );
     write(&upper, "etc/systemd/network/eth0.network", 0o644, network.as_bytes())?;
     if vm.firmware == Firmware::Pi {
-        write(&upper, "boot/firmware/cmdline.txt", 0o644, disk::FIRST_LINE.as_bytes())?;
+        make_folder(&upper.join("boot/firmware"), 0o755)?;
+        let fstab = format!("{}{}", base::FSTAB, boot_partition::FSTAB_LINE);
+        write(&upper, "etc/fstab", 0o644, fstab.as_bytes())?;
+        boot_partition::make(folder)?;
     }
     let base = base::folder(places, record.base(host)?);
     let image = hash::image_files(&base)?;

@@ -83,17 +83,19 @@ struct Server {
     node_port: u16,
 }
 
-/// Starts servers and clients on the lab's first two workers, tries every way in both directions, and removes them.
+/// Starts servers and clients on the lab's first two workers (of one worker and a control plane where there is no second), tries every way in both directions, and removes them.
 ///
 /// # Errors
-/// When the lab has fewer than two workers, its cluster does not answer, or the pods do not start. An attempt that does
+/// When the lab has fewer than two hosts, its cluster does not answer, or the pods do not start. An attempt that does
 /// not arrive is no error but a result.
 pub async fn send(lab: &Lab, progress: &(dyn Fn(&str) + Sync)) -> Result<Traffic> {
-    let mut workers = lab.hosts().iter().filter(|host| host.role == Role::Worker);
-    let (Some(first), Some(second)) = (workers.next(), workers.next()) else {
+    // Pods are put on their node by name, past any taint.
+    let of = |role| lab.hosts().iter().filter(move |host| host.role == role);
+    let mut hosts = of(Role::Worker).chain(of(Role::ControlPlane));
+    let (Some(first), Some(second)) = (hosts.next(), hosts.next()) else {
         return Err(Error::Refused {
             message: format!(
-                "traffic needs two workers and lab `{}` has fewer; add some: `garboard lab up {} --workers 2`",
+                "traffic needs two hosts and lab `{}` has fewer; add some: `garboard lab up {} --workers 2`",
                 lab.name(),
                 lab.name()
             ),

@@ -9,9 +9,6 @@ use crate::{Error, Result, program};
 
 /// The disk's name in a host's folder.
 pub(crate) const NAME: &str = "disk.ext4";
-/// What the line of a new Raspberry Pi says, without the names of disk and console, which are the firmware's here.
-pub(crate) const FIRST_LINE: &str = "rootfstype=ext4 fsck.repair=yes rootwait quiet\n";
-
 /// Copies the base disk, without the room that nothing fills.
 pub(crate) fn copy(base: &Path, disk: &Path) -> Result<()> {
     let (base, disk) = (base.to_string_lossy(), disk.to_string_lossy());
@@ -30,29 +27,6 @@ pub(crate) fn fill(disk: &Path, folder: &Path, present: &dyn Fn(&Path) -> bool) 
             message: format!("cannot write into the disk `{}`: {complaint}", disk.display()),
         }),
         None => Ok(()),
-    }
-}
-
-/// A text file of the disk of a machine that is off; none when there is no such file.
-pub(super) fn read(disk: &Path, path: &str) -> Result<Option<String>> {
-    let disk = disk.to_string_lossy();
-    // What was written last may be in the journal alone, after a power cut. Its exit code 1 says that it mended something.
-    let output = program::output(&["e2fsck", "-p", "-E", "journal_only", &disk], "")?;
-    if output.status.code().is_none_or(|code| code > 1) {
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        return Err(Error::Program {
-            command: format!("e2fsck {disk}"),
-            status: output.status,
-            stderr: program::tail(&said, 3),
-        });
-    }
-    let output = program::output(&["debugfs", "-R", &format!("cat \"{path}\""), &disk], "")?;
-    match complaint(&String::from_utf8_lossy(&output.stderr)) {
-        Some(complaint) if complaint.contains("File not found") => Ok(None),
-        Some(complaint) => {
-            Err(Error::Refused { message: format!("cannot read `{path}` of the disk `{disk}`: {complaint}") })
-        }
-        None => Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned())),
     }
 }
 
@@ -122,9 +96,9 @@ mod tests {
         fs_err::set_permissions(own.join("etc/ssh/key"), std::fs::Permissions::from_mode(0o600)).unwrap();
         let present = |path: &Path| ["/etc", "/etc/hostname"].iter().any(|one| Path::new(one) == path);
         fill(&disk, &own, &present).unwrap();
-        assert_eq!(read(&disk, "/etc/hostname").unwrap().as_deref(), Some("cp1\n"));
-        assert_eq!(read(&disk, "/etc/none").unwrap(), None);
-        let shown = program::run(&["debugfs", "-R", "stat /etc/ssh/key", &at]).unwrap();
+        let look = |request: &str| program::run(&["debugfs", "-R", request, &at]).unwrap();
+        assert_eq!(look("cat /etc/hostname"), "cp1\n");
+        let shown = look("stat /etc/ssh/key");
         assert!(shown.contains("Type: regular    Mode:  0600"), "{shown}");
         // What the disk is said to have and has not is no silent success.
         fs_err::write(own.join("etc/new"), "").unwrap();

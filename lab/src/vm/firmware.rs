@@ -2,24 +2,22 @@
 
 use std::path::Path;
 
-use super::{disk, qemu};
+use super::{boot_partition, qemu};
 use crate::Result;
 use crate::machine::{Firmware, Vm};
 
-/// Where a Raspberry Pi's line is, since Raspberry Pi OS bookworm and on Ubuntu.
-const LINE: &str = "/boot/firmware/cmdline.txt";
 /// What a Raspberry Pi's firmware puts before that line, and what in the line undoes it. The undoing word is one that only
 /// kernels of Raspberry Pi know; a stock kernel passes over it, so that here the firmware heeds it.
 const OFF: &str = "cgroup_disable=memory";
 const ON: [&str; 2] = ["cgroup_enable=memory", "cgroup_memory=1"];
 
-/// The kernel line of a machine's next boot.
-pub(super) fn kernel_line(vm: Vm, disk: &Path) -> Result<String> {
+/// The kernel line of the next boot of the machine whose folder this is.
+pub(super) fn kernel_line(vm: Vm, folder: &Path) -> Result<String> {
     let own =
         format!("root=/dev/vda ro console={} net.ifnames=0 mitigations=off", qemu::console(vm.architecture));
     match vm.firmware {
         Firmware::Plain => Ok(format!("{own} quiet")),
-        Firmware::Pi => Ok(of_pi(&own, &disk::read(disk, LINE)?.unwrap_or_default())),
+        Firmware::Pi => Ok(of_pi(&own, &boot_partition::line(folder)?)),
     }
 }
 

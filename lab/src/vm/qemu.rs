@@ -7,8 +7,8 @@ use std::process::Command;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
-use super::{disk, firmware, guest, monitor};
-use crate::machine::{Accelerator, Architecture, Vm};
+use super::{boot_partition, disk, firmware, guest, monitor};
+use crate::machine::{Accelerator, Architecture, Firmware, Vm};
 use crate::record::{HostRecord, Role};
 use crate::{Error, Lab, Places, Result, base, cgroup, namespace, network, program};
 
@@ -27,7 +27,7 @@ pub(crate) fn boot(
     let record = Lab::open(places, lab)?.record;
     let folder = places.host(lab, &host.name);
     let base = base::folder(places, record.base(host)?);
-    let line = firmware::kernel_line(vm, &folder.join(disk::NAME))?;
+    let line = firmware::kernel_line(vm, &folder)?;
     let version = version(emulator(vm.architecture))?;
     cgroup::join(&namespace::of_host(lab, &host.name))?;
     // The tap is there, and nothing of QEMU's own network is anybody else's.
@@ -86,6 +86,10 @@ fn argv(host: &HostRecord, vm: Vm, version: u32, base: &Path, folder: &Path, lin
     let (kernel, initrd) = (kernel.display().to_string(), initrd.display().to_string());
     words.extend(["-kernel", &kernel, "-initrd", &initrd, "-append", line]);
     words.extend(["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"]);
+    let boot = format!("file={},format=raw,if=none,id=boot,cache=unsafe", path(boot_partition::NAME));
+    if vm.firmware == Firmware::Pi {
+        words.extend(["-drive", &boot, "-device", "virtio-blk-pci,drive=boot"]);
+    }
     words.extend(["-netdev", &tap, "-device", &card, "-device", "virtio-rng-pci"]);
     words.extend(["-device", "virtio-serial-pci", "-chardev", &agent]);
     words.extend(["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]);
@@ -139,7 +143,7 @@ fn major(said: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::{Firmware, Machine};
+    use crate::machine::Machine;
     use crate::{Release, Role};
 
     fn vm(architecture: Architecture) -> Vm {

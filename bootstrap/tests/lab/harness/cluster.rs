@@ -3,8 +3,8 @@
 use super::TestLab;
 use super::invocation::{Finished, lines_of};
 
-/// How long nodes and pods may take to get where they are going, unless a test says otherwise.
-const DEADLINE: &str = "--timeout=150s";
+/// How many seconds nodes and pods may take to get where they are going, unless their hosts are emulated.
+const SECONDS: u32 = 150;
 
 impl TestLab {
     /// Standard output of a `kubectl` that must end well.
@@ -21,7 +21,8 @@ impl TestLab {
     /// Waits on what `kubectl wait` watches.
     #[track_caller]
     pub(crate) fn wait(&self, arguments: &[&str]) {
-        self.kubectl(&[&["wait", DEADLINE], arguments].concat());
+        let deadline = format!("--timeout={}s", SECONDS * self.patience());
+        self.kubectl(&[&["wait", deadline.as_str()], arguments].concat());
     }
 
     /// All hosts are nodes, all nodes are ready, and so are the cluster's own pods.

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-/// No call of these tests takes longer, unless it hangs.
+/// No call of these tests takes longer, unless it hangs or its hosts are emulated.
 const DEADLINE: Duration = Duration::from_mins(6);
 
 /// The call while it runs.
@@ -46,7 +46,17 @@ pub(crate) struct Finished {
 }
 
 /// Runs it to its end; `follow` sees every event as it comes.
-pub(crate) fn run(mut command: Command, mut follow: impl FnMut(&Value, Running)) -> Finished {
+pub(crate) fn run(command: Command, follow: impl FnMut(&Value, Running)) -> Finished {
+    run_patiently(1, command, follow)
+}
+
+/// The same for hosts that take so many times as long.
+pub(super) fn run_patiently(
+    patience: u32,
+    mut command: Command,
+    mut follow: impl FnMut(&Value, Running),
+) -> Finished {
+    let deadline = DEADLINE * patience;
     let mut what = command.get_program().to_string_lossy().into_owned();
     for argument in command.get_args() {
         what = format!("{what} {}", argument.to_string_lossy());
@@ -63,7 +73,7 @@ pub(crate) fn run(mut command: Command, mut follow: impl FnMut(&Value, Running))
     });
     let (ended, end) = mpsc::channel::<()>();
     let hung = std::thread::spawn(move || {
-        let hung = matches!(end.recv_timeout(DEADLINE), Err(mpsc::RecvTimeoutError::Timeout));
+        let hung = matches!(end.recv_timeout(deadline), Err(mpsc::RecvTimeoutError::Timeout));
         if hung {
             let _ = kill(running.pid, Signal::SIGKILL);
         }
@@ -83,7 +93,7 @@ pub(crate) fn run(mut command: Command, mut follow: impl FnMut(&Value, Running))
     drop(ended);
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
     let stderr = said.join().unwrap();
-    assert!(!hung.join().unwrap(), "`{what}` did not end within {DEADLINE:?}; it said:\n{stderr}\n{text}");
+    assert!(!hung.join().unwrap(), "`{what}` did not end within {deadline:?}; it said:\n{stderr}\n{text}");
     Finished { what, code, events, stdout: text, stderr, time: begun.elapsed() }
 }
 

@@ -27,17 +27,29 @@ pub(crate) struct Shape {
     pub(crate) blobs: Blobs,
     /// Whether artifacts can be had: without them nothing can be installed.
     mirror: bool,
+    /// What the hosts are, as options of `lab up`.
+    made_of: &'static [&'static str],
+    /// How many times as long as containers they take.
+    patience: u32,
 }
+
+/// The hosts of most tests: containers of Debian 12.
+const CONTAINERS: &[&str] = &["--os", "bookworm"];
 
 impl Shape {
     /// One control plane and so many workers.
     pub(crate) fn workers(workers: usize) -> Self {
-        Self { workers, blobs: Blobs::Shared, mirror: true }
+        Self { workers, blobs: Blobs::Shared, mirror: true, made_of: CONTAINERS, patience: 1 }
     }
 
     /// Without artifacts, for what ends before anything is installed.
     pub(crate) fn without_mirror(self) -> Self {
         Self { mirror: false, ..self }
+    }
+
+    /// Of virtual machines, with this machine's own kind of processor.
+    pub(crate) fn of_virtual_machines(self) -> Self {
+        Self { made_of: &["--kind", "vm"], patience: 4, ..self }
     }
 
     /// With a cache that nobody else uses.
@@ -52,6 +64,7 @@ pub(crate) struct TestLab {
     folder: PathBuf,
     cache: PathBuf,
     upstream: Option<String>,
+    patience: u32,
     lab: Lab,
     /// Let go of after the hosts are gone: fields are dropped last.
     _turn: fs_err::File,
@@ -80,23 +93,24 @@ impl TestLab {
             program: product(),
         };
         let mirror = shape.mirror.then(mirror_folder);
-        let summary = lab_up(&folder, &cache, name, (shape.workers, "bookworm"), mirror.as_deref());
+        let summary = lab_up(&folder, &cache, name, &shape, mirror.as_deref());
         let lab = Lab::open(&places, name).unwrap();
         let upstream = summary["upstream"].as_str().map(str::to_owned);
         assert_eq!(upstream.is_some(), shape.mirror, "the lab serves the mirror it was given");
         std::mem::forget(made);
-        Self { name, folder, cache, upstream, lab, _turn: turn }
+        Self { name, folder, cache, upstream, patience: shape.patience, lab, _turn: turn }
     }
 
     /// Adds workers until there are so many.
     pub(crate) fn grow(&mut self, workers: usize) {
-        self.grow_by(workers, "bookworm");
+        self.grow_by(workers, CONTAINERS);
     }
 
-    /// The same, with workers made of that release.
-    pub(crate) fn grow_by(&mut self, workers: usize, os: &str) {
+    /// The same, with workers that these options of `lab up` describe.
+    pub(crate) fn grow_by(&mut self, workers: usize, made_of: &'static [&'static str]) {
         let mirror = self.upstream.is_some().then(mirror_folder);
-        lab_up(&self.folder, &self.cache, self.name, (workers, os), mirror.as_deref());
+        let shape = Shape { made_of, patience: self.patience, ..Shape::workers(workers) };
+        lab_up(&self.folder, &self.cache, self.name, &shape, mirror.as_deref());
         self.lab = Lab::open(&self.lab_places(), self.name).unwrap();
     }
 
@@ -118,6 +132,11 @@ impl TestLab {
     /// Where its mirror is served, if it has one.
     pub(crate) fn upstream(&self) -> Option<&str> {
         self.upstream.as_deref()
+    }
+
+    /// How many times as long as a container's these hosts' work takes.
+    pub(super) fn patience(&self) -> u32 {
+        self.patience
     }
 
     /// Its name, and the cluster's.
@@ -182,7 +201,7 @@ impl TestLab {
     }
 
     fn call(&self, command: Command, arguments: &[&str], follow: impl FnMut(&Value, Running)) -> Finished {
-        invocation::run(self.complete(command, arguments), follow)
+        invocation::run_patiently(self.patience, self.complete(command, arguments), follow)
     }
 
     fn complete(&self, mut command: Command, arguments: &[&str]) -> Command {
@@ -218,7 +237,7 @@ impl TestLab {
     pub(crate) fn lab_command(&self, words: &[&str], more: &[&str]) -> Finished {
         let mut command = self.command();
         command.arg("lab").args(words).arg(self.name).args(more);
-        invocation::run(command, |_, _| {})
+        invocation::run_patiently(self.patience, command, |_, _| {})
     }
 
     /// The bare command, in this test's environment.
@@ -286,20 +305,14 @@ impl Drop for Leftovers {
     }
 }
 
-fn lab_up(
-    folder: &Path,
-    cache: &Path,
-    name: &str,
-    (workers, os): (usize, &str),
-    mirror: Option<&Path>,
-) -> Value {
+fn lab_up(folder: &Path, cache: &Path, name: &str, shape: &Shape, mirror: Option<&Path>) -> Value {
     let mut command = command(folder, cache);
     command.args(["--output", "json", "lab", "up", name, "--control-planes", "1"]);
-    command.args(["--workers", &workers.to_string(), "--os", os]);
+    command.args(["--workers", &shape.workers.to_string()]).args(shape.made_of);
     if let Some(mirror) = mirror {
         command.arg("--mirror").arg(mirror);
     }
-    json_of(&invocation::run(command, |_, _| {}).expect(0))
+    json_of(&invocation::run_patiently(shape.patience, command, |_, _| {}).expect(0))
 }
 
 /// Nothing of the user's own environment decides what happens.
