@@ -10,7 +10,7 @@ use garboard_lab::Lab;
 use super::fixture::{TestLab, cli, places};
 
 /// Whatever on this machine carries a lab's name.
-fn remains(name: &str) -> Vec<String> {
+pub(super) fn remains(name: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut look = |place: &str, text: String| {
         found.extend(text.lines().filter(|line| line.contains(name)).map(|line| format!("{place}: {line}")));
