@@ -6,6 +6,7 @@
 
 pub mod boot;
 pub mod bridge;
+pub mod civil_time;
 pub mod engine;
 pub mod executor;
 pub mod facts;

@@ -1,7 +1,7 @@
 //! The units of a host: their files and their states.
 
-use super::Fact;
-use crate::{Error, Lab, Result, program};
+use super::{Fact, says};
+use crate::{Lab, Result};
 
 /// One fact a unit file and one a loaded unit.
 pub(super) fn read(lab: &Lab, host: &str) -> Result<Vec<Fact>> {
@@ -22,13 +22,5 @@ pub(super) fn read(lab: &Lab, host: &str) -> Result<Vec<Fact>> {
 
 fn list(lab: &Lab, host: &str, what: &str) -> Result<String> {
     let argv = ["systemctl", what, "--all", "--full", "--plain", "--no-legend", "--no-pager"];
-    let output = lab.exec(host, &argv)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(Error::Program {
-        command: argv.join(" "),
-        status: output.status,
-        stderr: program::tail(&String::from_utf8_lossy(&output.stderr), 3),
-    })
+    says(&|argv| lab.exec(host, argv), &argv)
 }

@@ -11,6 +11,7 @@ use nix::libc;
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_gettime, clock_settime};
 
+use crate::civil_time::CivilTime;
 use crate::system::KernelClock;
 
 /// The first clock of the machine; `/dev/rtc` leads there.
@@ -67,22 +68,13 @@ pub(super) fn set_hardware(nanoseconds: i128) -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Seconds since 1970 as a calendar of UTC has them: years are counted from March, so that the leap day is their last.
 fn broken_down(seconds: i64) -> RtcTime {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let CivilTime { year, month, day, hour, minute, second } = CivilTime::of(seconds);
     let small = |value: i64| libc::c_int::try_from(value).unwrap_or(0);
     RtcTime {
-        second: small(second % 60),
-        minute: small(second / 60 % 60),
-        hour: small(second / 3600),
+        second: small(second),
+        minute: small(minute),
+        hour: small(hour),
         day_of_month: small(day),
         month: small(month - 1),
         year: small(year - 1900),
