@@ -26,7 +26,7 @@ fn packages_beside_those_of_others() {
     let mut phases = Phases::of("packages_beside_those_of_others");
     let lab = phases.must("a host of Debian 12, one of Ubuntu 24.04", || {
         let mut lab = TestLab::up("t-packages", Shape::workers(0).without_mirror());
-        lab.grow_by(1, "noble");
+        lab.grow_by(1, &["--os", "noble"]);
         lab
     });
     phases.must("an archive on each", || make_archives(&lab));
