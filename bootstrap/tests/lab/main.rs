@@ -9,6 +9,7 @@
 mod harness;
 
 mod damage;
+mod drain;
 mod failures;
 mod growth;
 mod host_keys;
