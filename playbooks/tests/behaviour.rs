@@ -14,17 +14,11 @@ use garboard_playbooks::{
 use garboard_protocol::facts::{Facts, InterfaceAddress};
 use garboard_protocol::step::ClusterId;
 use garboard_protocol::{Owned, Secret, Step};
-use support::{CA_HASH, THREE_HOSTS, artifacts, container, debian, facts, inventory, pi};
+use support::{CA_HASH, THREE_HOSTS, artifacts, container, debian, facts, inputs, inventory, pi};
 
 fn render(inventory: &Inventory, facts: &BTreeMap<String, Facts>) -> Result<Rendered, RenderError> {
     let artifacts = artifacts(&["amd64"]);
-    shipped().unwrap().render(&Inputs {
-        inventory,
-        facts,
-        artifacts: &artifacts,
-        leader: "cp1",
-        clocks: &BTreeMap::new(),
-    })
+    shipped().unwrap().render(&inputs(inventory, facts, &artifacts))
 }
 
 fn step<'a>(rendered: &'a Rendered, host: &str, kind: &str) -> &'a PlannedStep {
@@ -177,13 +171,7 @@ fn a_leader_must_be_a_control_plane() {
     let inventory = inventory(THREE_HOSTS);
     let (facts, artifacts) = (facts(&inventory, debian), artifacts(&["amd64"]));
     for leader in ["w1", "nobody"] {
-        let inputs = Inputs {
-            inventory: &inventory,
-            facts: &facts,
-            artifacts: &artifacts,
-            leader,
-            clocks: &BTreeMap::new(),
-        };
+        let inputs = Inputs { leader, ..inputs(&inventory, &facts, &artifacts) };
         assert!(matches!(shipped().unwrap().render(&inputs), Err(RenderError::Leader { .. })), "{leader}");
     }
 }

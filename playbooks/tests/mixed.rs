@@ -12,12 +12,11 @@ use std::fmt::Write as _;
 use fs_err as fs;
 use garboard_inventory::load_with_home;
 use garboard_playbooks::{
-    Artifacts, FILES, IMAGES, Inputs, Lacking, Pinned, PlannedStep, RenderError, Rendered, Site, shipped,
-    site,
+    Artifacts, FILES, IMAGES, Lacking, Pinned, PlannedStep, RenderError, Rendered, Site, shipped, site,
 };
 use garboard_protocol::facts::Facts;
 use garboard_protocol::{Digest, Step};
-use support::{THREE_HOSTS, artifacts, debian, folder, golden, inventory, pi};
+use support::{THREE_HOSTS, artifacts, debian, folder, golden, inputs, inventory, pi};
 
 /// Images that a control plane runs and a worker does not.
 const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
@@ -39,8 +38,7 @@ fn render(
     artifacts: &Artifacts,
 ) -> Result<Rendered, RenderError> {
     let inventory = inventory(THREE_HOSTS);
-    let clocks = BTreeMap::new();
-    site.render(&Inputs { inventory: &inventory, facts, artifacts, leader: "cp1", clocks: &clocks })
+    site.render(&inputs(&inventory, facts, artifacts))
 }
 
 /// A lock as a mirror gives it that holds the control plane for amd64 alone.

@@ -5,11 +5,10 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use garboard_playbooks::{Inputs, Site, shipped};
-use support::{THREE_HOSTS, artifacts, bundle, debian, facts, folder, golden, inventory};
+use garboard_playbooks::{Site, shipped};
+use support::{THREE_HOSTS, artifacts, bundle, debian, facts, folder, golden, inputs, inventory};
 
 #[test]
 fn everything_a_playbook_may_say_is_taken() {
@@ -18,15 +17,7 @@ fn everything_a_playbook_may_say_is_taken() {
         Site::parse(&bundle(&folder("ok").join("everything.site"))).unwrap_or_else(|said| panic!("{said}"));
     site.check(&inventory).unwrap_or_else(|said| panic!("{said}"));
     let (facts, artifacts) = (facts(&inventory, debian), artifacts(&["amd64"]));
-    let rendered = site
-        .render(&Inputs {
-            inventory: &inventory,
-            facts: &facts,
-            artifacts: &artifacts,
-            leader: "cp1",
-            clocks: &BTreeMap::new(),
-        })
-        .unwrap();
+    let rendered = site.render(&inputs(&inventory, &facts, &artifacts)).unwrap();
     let mut text = String::new();
     for (host, chain) in &rendered.hosts {
         let _ = writeln!(text, "== {host}");

@@ -6,15 +6,14 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use fs_err as fs;
 use garboard_inventory::{Inventory, load_with_home};
-use garboard_playbooks::{Diagnostics, Inputs, Site, site};
+use garboard_playbooks::{Diagnostics, Site, site};
 use garboard_protocol::Step;
-use support::{artifacts, bundle, container, debian, facts, folder, golden};
+use support::{artifacts, bundle, container, debian, facts, folder, golden, inputs};
 
 /// Unpacks a bundle; an entry `PATH -> TARGET` is a link.
 fn unpack(bundle_path: &Path, into: &Path) {
@@ -75,13 +74,7 @@ fn with_playbooks(folder: &Path, playbooks: &[(&str, &str)]) -> Site {
 fn order(site: &Site, folder: &Path, host: &str) -> Vec<String> {
     let inventory = load_with_home(&folder.join("garboard.yaml"), None).unwrap();
     let (facts, artifacts) = (facts(&inventory, debian), artifacts(&["amd64"]));
-    let inputs = Inputs {
-        inventory: &inventory,
-        facts: &facts,
-        artifacts: &artifacts,
-        leader: "cp1",
-        clocks: &BTreeMap::new(),
-    };
+    let inputs = inputs(&inventory, &facts, &artifacts);
     let mut names: Vec<String> =
         site.render(&inputs).unwrap().hosts[host].iter().map(|step| step.playbook.clone()).collect();
     names.dedup();
@@ -126,13 +119,7 @@ fn a_playbook_alone_waits_for_nothing_the_others_wait_for() {
     let site = with_playbooks(folder.path(), &[("mine", "owns: [{ path: /var/lib/mine }]\n")]);
     let inventory = load_with_home(&folder.path().join("garboard.yaml"), None).unwrap();
     let (facts, artifacts) = (facts(&inventory, debian), artifacts(&["amd64"]));
-    let inputs = Inputs {
-        inventory: &inventory,
-        facts: &facts,
-        artifacts: &artifacts,
-        leader: "cp1",
-        clocks: &BTreeMap::new(),
-    };
+    let inputs = inputs(&inventory, &facts, &artifacts);
     let step = |site: &Site| site.render(&inputs).unwrap().hosts["w1"].last().unwrap().clone();
     assert!(!step(&site).waits.is_empty(), "in the whole chain it comes after the worker's join");
     let alone = site.only("mine");
@@ -174,15 +161,7 @@ fn the_example_renders_to_what_is_checked_in() {
     let (inventory, site) = read(root.path());
     let site = site.unwrap_or_else(|said| panic!("{said}")).only("disk-watch");
     let (facts, artifacts) = (facts(&inventory, container), artifacts(&[]));
-    let rendered = site
-        .render(&Inputs {
-            inventory: &inventory,
-            facts: &facts,
-            artifacts: &artifacts,
-            leader: "cp1",
-            clocks: &BTreeMap::new(),
-        })
-        .unwrap();
+    let rendered = site.render(&inputs(&inventory, &facts, &artifacts)).unwrap();
     assert_eq!(rendered.hosts.len(), 3);
     let mut text = String::new();
     for planned in &rendered.hosts["w1"] {

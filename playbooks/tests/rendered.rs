@@ -11,15 +11,17 @@ use std::fmt::Write as _;
 
 use garboard_inventory::Inventory;
 use garboard_playbooks::{
-    ClusterStep, Ephemeral, Inputs, PlannedClusterStep, PlannedStep, Rendered, Signals, shipped,
+    ClusterStep, Ephemeral, PlannedClusterStep, PlannedStep, Rendered, Signals, shipped,
 };
 use garboard_protocol::facts::Facts;
 use garboard_protocol::{Secret, Step};
-use support::{CA_HASH, THREE_HOSTS, artifacts, container, debian, facts, folder, golden, inventory, pi};
+use support::{
+    CA_HASH, THREE_HOSTS, artifacts, container, debian, facts, folder, golden, inputs, inventory, pi,
+};
 
 fn render(inventory: &Inventory, facts: &BTreeMap<String, Facts>) -> Rendered {
     let artifacts = artifacts(&["amd64", "arm64"]);
-    let inputs = Inputs { inventory, facts, artifacts: &artifacts, leader: "cp1", clocks: &BTreeMap::new() };
+    let inputs = inputs(inventory, facts, &artifacts);
     shipped().unwrap().render(&inputs).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -165,7 +165,7 @@ async fn log_in(connection: &dyn Connection, login: &Login<'_>) -> Result<Answer
     let opened = root::open(connection, login.sudo, LOG_IN, &arguments, "logging in").await?;
     let answer = opened.answer.unwrap_or_default();
     let root = |by: &str| if by == "sudo" { Root::Sudo(opened.password.clone()) } else { Root::Login };
-    match answer.split(' ').collect::<Vec<_>>().as_slice() {
+    match answer.split_ascii_whitespace().collect::<Vec<_>>().as_slice() {
         ["ready", by, machine] => {
             Ok(Answer::Ready { machine: (*machine).to_owned(), root: root(by), stream: opened.stream })
         }

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use garboard_inventory::Inventory;
-use garboard_playbooks::{Artifacts, FILES, IMAGES};
+use garboard_playbooks::{Artifacts, FILES, IMAGES, Inputs};
 use garboard_protocol::Digest;
 use garboard_protocol::facts::{
     Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
     SyncLatency,
 };
-use garboard_protocol::step::{Blob, ImageSource};
+use garboard_protocol::step::{Blob, ClockReference, ImageSource};
 
 pub(crate) const CA_HASH: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
@@ -132,6 +132,16 @@ pub(crate) fn facts(inventory: &Inventory, make: fn(&str, &str) -> Facts) -> BTr
 }
 
 /// A lock with everything, for these architectures.
+/// What is rendered from, led by `cp1`, on hosts whose clocks nobody has looked at.
+pub(crate) fn inputs<'a>(
+    inventory: &'a Inventory,
+    facts: &'a BTreeMap<String, Facts>,
+    artifacts: &'a Artifacts,
+) -> Inputs<'a> {
+    static CLOCKS: BTreeMap<String, ClockReference> = BTreeMap::new();
+    Inputs { inventory, facts, artifacts, leader: "cp1", clocks: &CLOCKS }
+}
+
 pub(crate) fn artifacts(architectures: &[&str]) -> Artifacts {
     let blob = |text: String| Blob { digest: Digest::of(text.as_bytes()), size: text.len() as u64 };
     let mut artifacts = Artifacts::default();
