@@ -44,7 +44,9 @@ fn a_member_is_drained_before_it_reboots() {
 /// From an image that every node holds.
 fn image(lab: &TestLab) -> String {
     let of = "jsonpath={.spec.template.spec.containers[0].image}";
-    lab.kubectl(&["--namespace=kube-flannel", "get", "daemonset/kube-flannel-ds", "--output", of])
+    let image =
+        lab.kubectl(&["--namespace=kube-flannel", "get", "daemonset/kube-flannel-ds", "--output", of]);
+    image.trim().to_owned()
 }
 
 fn run_twice(lab: &TestLab) {
@@ -55,7 +57,7 @@ fn run_twice(lab: &TestLab) {
 }
 
 fn node(lab: &TestLab, name: &str, path: &str) -> String {
-    lab.kubectl(&["get", "node", name, "--output", &format!("jsonpath={{{path}}}")])
+    lab.kubectl(&["get", "node", name, "--output", &format!("jsonpath={{{path}}}")]).trim().to_owned()
 }
 
 fn boot_id(lab: &TestLab, host: &str) -> String {
@@ -80,7 +82,7 @@ fn two_workers_reboot_one_after_the_other(lab: &TestLab) {
                 assert_eq!(lines_of(&left), [""; 0], "{host} is not drained");
                 let available = "jsonpath={.status.availableReplicas}";
                 let available = lab.kubectl(&["get", "deployment/web", "--output", available]);
-                assert!(available.parse::<u32>().unwrap() >= 1, "{available}");
+                assert!(available.trim().parse::<u32>().unwrap() >= 1, "{available}");
                 away.push(host);
             }
             Some("host_rebooted") => away.retain(|one| *one != host),
