@@ -77,7 +77,8 @@ fn two_workers_reboot_one_after_the_other(lab: &TestLab) {
                 // Nobody else is away, nothing of the deployment is left here, and the other one goes on.
                 assert_eq!(away, [""; 0]);
                 assert_eq!(node(lab, &host, ".spec.unschedulable"), "true");
-                let on = format!("--field-selector=spec.nodeName={host}");
+                // What has ended is still listed until its kubelet says so.
+                let on = format!("--field-selector=spec.nodeName={host},status.phase=Running");
                 let left = lab.kubectl(&["get", "pods", &on, "--output", "name"]);
                 assert_eq!(lines_of(&left), [""; 0], "{host} is not drained");
                 let available = "jsonpath={.status.availableReplicas}";
