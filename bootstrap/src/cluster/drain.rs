@@ -19,7 +19,7 @@ use super::{Cluster, FIELD_MANAGER};
 const CORDONED: &str = "garboard/cordoned";
 /// What the kubelet puts on the mirror of a pod that it runs from a file.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// Between two attempts to evict a pod whose budget allows none now: nothing tells when it does.
+/// Between two attempts that the API server refuses for now: to evict a pod whose budget allows none, to look at a node.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Pods of a node, as a drain sees them.
@@ -135,9 +135,19 @@ impl Cluster {
         boot_id: &str,
         deadline: Duration,
     ) -> Result<(), ClusterError> {
-        let api: Api<Node> = Api::all(self.client.clone());
         let awaited = format!("node {name} to be Ready after its reboot");
-        self.until(api, name, &awaited, deadline, |node| not_ready_in(node, boot_id)).await
+        let end = Instant::now() + deadline;
+        loop {
+            let api: Api<Node> = Api::all(self.client.clone());
+            let left = end.saturating_duration_since(Instant::now());
+            match self.until(api, name, &awaited, left, |node| not_ready_in(node, boot_id)).await {
+                // An API server that has just started forbids everything until it has read the roles; nothing tells when that is.
+                Err(ClusterError::Refused { code: 403, .. }) if Instant::now() + PAUSE < end => {
+                    sleep(PAUSE).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 }
 

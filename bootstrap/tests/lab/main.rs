@@ -9,6 +9,7 @@
 mod harness;
 
 mod damage;
+#[cfg(feature = "vm")]
 mod drain;
 mod failures;
 mod growth;
