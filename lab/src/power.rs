@@ -65,12 +65,16 @@ impl Lab {
     pub fn reboot(&self, host: &str) -> Result<()> {
         let boot = self.boot(host)?;
         let began = Instant::now();
-        // What a virtual machine's agent runs dies with it, and its answer: there it is only told to begin.
         let mut argv = vec!["systemctl", "reboot"];
-        if self.host(host)?.machine.vm().is_some() {
+        let is_virtual = self.host(host)?.machine.vm().is_some();
+        // What a virtual machine's agent runs dies with it, and maybe its answer too: there it is only told to begin.
+        if is_virtual {
             argv.push("--no-block");
         }
-        let output = self.exec(host, &argv)?;
+        let output = match self.exec(host, &argv) {
+            Err(Error::Io(_)) if is_virtual => return self.wait_ready(host, boot.number + 1, began, None),
+            output => output?,
+        };
         // The connection to systemd may be cut by the very reboot; only its refusal is an error.
         if !output.status.success() && boot.leader.is_some_and(crate::process::Process::is_alive) {
             return Err(Error::Program {

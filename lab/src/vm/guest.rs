@@ -188,7 +188,10 @@ impl Connection {
         self.say("guest-sync-delimited", &json!({ "id": number }))?;
         loop {
             let mut skipped = Vec::new();
-            self.stream.read_until(0xff, &mut skipped)?;
+            if self.stream.read_until(0xff, &mut skipped)? == 0 {
+                // QEMU is gone.
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            }
             if self.hear().is_ok_and(|answer| answer["return"] == number) {
                 return Ok(());
             }
