@@ -1,9 +1,11 @@
 //! Kinds that set something of the OS.
 
 use garboard_protocol::Step;
+use garboard_protocol::reset::ResetOptions;
 use garboard_protocol::step::{Hostname, HostsEntry, KernelModule, Swap, Sysctl};
 
 use crate::machine::Machine;
+use crate::reset::reset;
 
 fn sysctl(key: &str, value: &str) -> Step {
     Step::Sysctl(Sysctl { key: key.into(), value: value.into() })
@@ -84,6 +86,34 @@ fn the_host_name_is_set_live_and_in_its_file() {
     assert_eq!(machine.fake.content("/etc/hostname").as_deref(), Some("w1\n"));
     assert_eq!(machine.fake.content("/proc/sys/kernel/hostname").as_deref(), Some("w1\n"));
     assert!(machine.probe(&step).is_converged());
+}
+
+/// What cloud-init makes of its template where it is told `manage_etc_hosts: true`, as Raspberry Pi Imager does.
+#[test]
+fn a_hosts_file_that_cloud_init_writes_anew_at_every_boot_has_the_line_in_its_template_too() {
+    const TEMPLATE: &str = "/etc/cloud/templates/hosts.debian.tmpl";
+    let machine = Machine::new();
+    let head = "# a.) make changes to the master file in /etc/cloud/templates/hosts.debian.tmpl\n";
+    machine.fake.put("/etc/hosts", format!("{head}127.0.1.1 cp1\n127.0.0.1 localhost\n").as_bytes(), 0o644);
+    let step = [entry("192.168.1.11", "cp1")];
+    // Named, but not there: an image whose cloud-init was removed.
+    machine.run(&step).unwrap();
+    assert!(machine.probe(&step[0]).is_converged());
+    let template = format!("## template:jinja\n{{#\nused if enabled\n-#}}\n{head}127.0.1.1 {{{{fqdn}}}}\n");
+    machine.fake.put(TEMPLATE, template.as_bytes(), 0o644);
+    assert!(!machine.probe(&step[0]).is_converged());
+    machine.run(&step).unwrap();
+    assert!(machine.probe(&step[0]).is_converged());
+    let ours = "192.168.1.11 cp1 # garboard: cp1\n";
+    let wanted = template.replace("127.0.1.1", &format!("{ours}127.0.1.1"));
+    assert_eq!(machine.fake.content(TEMPLATE).as_deref(), Some(wanted.as_str()));
+    // The boot.
+    machine.fake.put("/etc/hosts", format!("{head}{ours}127.0.1.1 cp1\n").as_bytes(), 0o644);
+    assert!(machine.probe(&step[0]).is_converged());
+    let (report, _) = reset(&machine, &ResetOptions::default());
+    assert_eq!(report.leftovers, []);
+    assert_eq!(machine.fake.content(TEMPLATE).as_deref(), Some(template.as_str()));
+    assert_eq!(machine.fake.content("/etc/hosts"), Some(format!("{head}127.0.1.1 cp1\n")));
 }
 
 #[test]
