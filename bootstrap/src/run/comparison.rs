@@ -152,6 +152,7 @@ fn fixed(inventory: &Inventory, live: &ClusterConfiguration) -> Vec<Problem> {
         ("name", live.cluster_name.as_str(), wanted.name.clone()),
         ("kubernetes", live.kubernetes_version.as_str(), kubernetes),
         ("endpoint", live.control_plane_endpoint.as_str(), wanted.endpoint.to_string()),
+        ("swap", live.swap.word(), wanted.swap.word().to_owned()),
     ];
     rows.into_iter()
         .filter(|(_, live, wanted)| live != wanted)
@@ -184,6 +185,7 @@ mod tests {
             control_plane_endpoint: "home.garboard.internal:6443".into(),
             pod_subnet: "10.244.0.0/16".into(),
             service_subnet: "10.96.0.0/12".into(),
+            swap: garboard_inventory::Swap::Off,
         }
     }
 
@@ -203,10 +205,11 @@ mod tests {
     #[test]
     fn every_edit_of_what_cannot_change_is_named() {
         assert_eq!(
-            problems(", pod_cidr: 10.200.0.0/16, service_cidr: 10.112.0.0/12"),
+            problems(", pod_cidr: 10.200.0.0/16, service_cidr: 10.112.0.0/12, swap: kubelet"),
             [
                 "`cluster.pod_cidr` is 10.200.0.0/16 in the inventory, the cluster was made with 10.244.0.0/16",
                 "`cluster.service_cidr` is 10.112.0.0/12 in the inventory, the cluster was made with 10.96.0.0/12",
+                "`cluster.swap` is kubelet in the inventory, the cluster was made with off",
             ]
         );
     }
