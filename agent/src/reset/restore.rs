@@ -53,7 +53,9 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
             run(&Command::new("modprobe", ["--remove", "--quiet", name]), system, &[])
         }
         Entry::Swap { path, unit } => turn_swap_on(path, unit.as_deref(), system),
-        Entry::Unit { name, enabled, active } => restore_unit(name, enabled, *active, system),
+        Entry::Unit { name, enabled, active, configured } => {
+            restore_unit(name, enabled, *active, *configured, system)
+        }
         Entry::Hostname { before } => {
             system.set_hostname(before).map_err(failed("set the host name in", "/proc/sys/kernel/hostname"))
         }
@@ -98,7 +100,7 @@ pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover
             }
             of("swap", path, "was on before, is off".to_owned())
         }
-        Entry::Unit { name, enabled, active } => {
+        Entry::Unit { name, enabled, active, .. } => {
             let now = state(name, look)?;
             if now.enabled != *enabled {
                 return of("unit", name, format!("was `{enabled}`, is `{}`", now.enabled));
@@ -244,7 +246,13 @@ fn is_back(path: &str, before: &PathBefore, look: &dyn Look) -> Result<bool, Ste
     Ok(same_content && same_attributes)
 }
 
-fn restore_unit(name: &str, enabled: &str, active: bool, system: &dyn System) -> Result<(), StepError> {
+fn restore_unit(
+    name: &str,
+    enabled: &str,
+    active: bool,
+    configured: bool,
+    system: &dyn System,
+) -> Result<(), StepError> {
     let now = state(name, system.look())?;
     if is_running(&now) && !active {
         run(&Command::new("systemctl", ["stop", "--", name]).timeout(JOB), system, &[0])?;
@@ -259,8 +267,14 @@ fn restore_unit(name: &str, enabled: &str, active: bool, system: &dyn System) ->
         // Without its own reload of systemd: one follows when all is restored.
         system.run(&Command::new("systemctl", [verb, "--no-reload", "--", name]).timeout(JOB))?;
     }
-    if active && !is_running(&now) {
-        system.run(&Command::new("systemctl", ["start", "--", name]).timeout(JOB))?;
+    let verb = match (active, is_running(&now)) {
+        (true, false) => Some("start"),
+        // It still goes by files of ours, which are gone by now.
+        (true, true) if configured => Some("restart"),
+        _ => None,
+    };
+    if let Some(verb) = verb {
+        system.run(&Command::new("systemctl", [verb, "--", name]).timeout(JOB))?;
     }
     Ok(())
 }

@@ -51,6 +51,7 @@ impl Kind for Clock {
                 name: TIMESYNCD.to_owned(),
                 enabled: before.enabled.clone(),
                 active: unit::is_running(&before),
+                configured: false,
             })?;
             context.system.run(&Command::new("systemctl", ["enable", "--now", "--", TIMESYNCD]))?;
         }

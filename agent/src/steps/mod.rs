@@ -215,6 +215,9 @@ pub enum Entry {
         enabled: String,
         /// Whether it was running.
         active: bool,
+        /// Whether it reads files of ours when it starts: running again is not enough then, it has to start anew without them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        configured: bool,
     },
     /// The live host name.
     Hostname {

@@ -87,7 +87,12 @@ fn change(source: Source) -> Change {
 
 fn disable(unit: &str, context: &Context<'_>) -> Result<(), StepError> {
     let State { enabled, active, .. } = unit::state(unit, context.system.look())?;
-    context.baseline.note(Entry::Unit { name: unit.to_owned(), enabled, active: active == "active" })?;
+    context.baseline.note(Entry::Unit {
+        name: unit.to_owned(),
+        enabled,
+        active: active == "active",
+        configured: false,
+    })?;
     context.system.run(&Command::new("systemctl", ["disable", "--now", "--", unit]).timeout(SWAPOFF))?;
     Ok(())
 }
@@ -95,7 +100,12 @@ fn disable(unit: &str, context: &Context<'_>) -> Result<(), StepError> {
 fn stop(unit: &str, context: &Context<'_>) -> Result<(), StepError> {
     let state = unit::state(unit, context.system.look())?;
     if unit::is_running(&state) {
-        context.baseline.note(Entry::Unit { name: unit.to_owned(), enabled: state.enabled, active: true })?;
+        context.baseline.note(Entry::Unit {
+            name: unit.to_owned(),
+            enabled: state.enabled,
+            active: true,
+            configured: false,
+        })?;
         context.system.run(&Command::new("systemctl", ["stop", "--", unit]))?;
     }
     Ok(())

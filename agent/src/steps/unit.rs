@@ -124,6 +124,7 @@ impl Kind for Unit {
             name: self.name.clone(),
             enabled: before.enabled.clone(),
             active: is_running(&before),
+            configured: !self.restart_on.is_empty(),
         })?;
         if let Some(content) = &self.content
             && !of_file.is_empty()

@@ -52,9 +52,11 @@ fn a_cluster_of_two_architectures_on_kernels_of_their_own() {
 fn check_tells_what_up_will_put_right(lab: &TestLab) {
     let check = lab.garboard(&["check"]).expect(0);
     let said = format!("{}{}", check.stdout, check.stderr);
-    for words in
-        ["/swapfile will be turned off", "behind this machine's; will be set", "the host reboots once"]
-    {
+    for words in [
+        "/swapfile (/etc/fstab) will be turned off",
+        "behind this machine's; will be set",
+        "the host reboots once",
+    ] {
         assert!(said.contains(words), "`{words}` is not in {said}");
     }
 }
