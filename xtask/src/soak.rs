@@ -20,7 +20,7 @@ pub(crate) struct Soak {
 }
 
 pub(crate) fn run(soak: &Soak) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(7);
+    let mut watch = Stopwatch::new(6);
     let ended = stages(soak, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -49,7 +49,8 @@ fn stages(soak: &Soak, watch: &mut Stopwatch) -> anyhow::Result<()> {
         ]);
         program::run(&mut command)
     })?;
-    watch.stage("a member that reboots", || test::on_hosts("vm", Some("drain::"), &product, &source))?;
-    watch.stage("a cluster on virtual machines", || test::on_hosts("vm", Some("vm::"), &product, &source))?;
+    watch.stage("a cluster on virtual machines", || {
+        test::on_hosts("vm", Some("machines::both"), &product, &source)
+    })?;
     watch.stage("arbitrary input", || fuzz::all(soak.minutes.saturating_mul(60)))
 }

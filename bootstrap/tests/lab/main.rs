@@ -9,7 +9,6 @@
 mod harness;
 
 mod damage;
-#[cfg(feature = "vm")]
 mod drain;
 mod failures;
 mod growth;
@@ -19,6 +18,7 @@ mod interrupts;
 mod kills;
 mod life;
 mod login;
+mod machines;
 mod mesh;
 mod odd_hosts;
 mod own_playbook;
@@ -32,5 +32,3 @@ mod reset;
 mod second_up;
 mod silence;
 mod token;
-#[cfg(feature = "vm")]
-mod vm;

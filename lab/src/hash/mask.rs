@@ -48,8 +48,11 @@ pub const MASKS: [Mask; 12] = [
 ];
 
 /// What besides a virtual machine changes by itself: it has timers, devices and a kernel of its own.
-pub const VM_MASKS: [Mask; 1] =
-    [value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot")];
+pub const VM_MASKS: [Mask; 3] = [
+    value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot"),
+    value("tree", "/run/udev/data/*", "how long after the boot udev saw a device first"),
+    value("sysctl", "vm/user_reserve_kbytes", "a share of the memory that was free at the boot"),
+];
 
 const fn hidden(section: &'static str, pattern: &'static str, reason: &'static str) -> Mask {
     Mask { section, pattern, only_value: false, reason }

@@ -52,6 +52,11 @@ impl Shape {
         Self { made_of: &["--kind", "vm"], patience: 4, ..self }
     }
 
+    /// For hosts that take so many times as long as containers, whoever adds them.
+    pub(crate) fn with_patience(self, patience: u32) -> Self {
+        Self { patience, ..self }
+    }
+
     /// With a cache that nobody else uses.
     pub(crate) fn with_own_blobs(self) -> Self {
         Self { blobs: Blobs::Own, ..self }
