@@ -37,8 +37,10 @@ pub(crate) const LAB: &[&str] = &[
     "util-linux",
 ];
 /// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
-/// browser, have man pages and completions judged by the programs that use them, and run the agent for aarch64.
-pub(crate) const TEST: &[&str] = &["bash", "chromium", "man-db", "openssh-server", "qemu-user-static"];
+/// browser, have man pages and completions judged by the programs that use them, run the agent for aarch64, and have a name
+/// follow in a DNS server.
+pub(crate) const TEST: &[&str] =
+    &["bash", "chromium", "knot", "man-db", "openssh-server", "qemu-user-static"];
 
 /// What runs programs of the other architecture.
 pub(crate) const EMULATOR: &[&str] = &["qemu-user-static"];
@@ -87,6 +89,10 @@ pub(crate) fn ensure(wanted: &[&'static str], yes: bool) -> anyhow::Result<()> {
             "ssh.service",
             "ssh.socket",
         ]))?;
+    }
+    if missing.contains(&"knot") {
+        // As for sshd: each test starts one with a folder of its own.
+        program::output(Command::new("systemctl").args(["--root=/", "disable", "knot.service"]))?;
     }
     Ok(())
 }
