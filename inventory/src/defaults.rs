@@ -16,6 +16,14 @@ pub(crate) fn service_cidr() -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 12)
 }
 
+/// The UDP port of OpenVPN: its own default.
+pub(crate) const VPN_PORT: u16 = 1194;
+
+/// The addresses inside the VPN's tunnel: those of OpenVPN's own examples.
+pub(crate) fn vpn_network() -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(10, 8, 0, 0), 24)
+}
+
 /// The name of the endpoint in every host's /etc/hosts.
 pub(crate) fn endpoint_host(cluster: &str) -> String {
     format!("{cluster}.garboard.internal")

@@ -25,6 +25,8 @@ pub struct Host {
     pub host_key: Option<String>,
     /// Whether the OS hostname stays as it is.
     pub keep_hostname: bool,
+    /// Whether it faces the internet.
+    pub edge: bool,
     /// How it is reached.
     pub ssh: Ssh,
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cluster::Cluster;
+use crate::edge::{Edge, OpenVpn};
 use crate::host::{Host, Role};
 use crate::playbook::OwnPlaybook;
 
@@ -14,6 +15,8 @@ pub struct Inventory {
     pub cluster: Cluster,
     /// The hosts in the order of the file; at least one, and at least one control plane.
     pub hosts: Vec<Host>,
+    /// What the host that faces the internet offers.
+    pub edge: Option<Edge>,
     /// The user's own playbooks in the order of the file.
     pub playbooks: Vec<OwnPlaybook>,
     /// Shipped playbooks that are left out.
@@ -29,6 +32,12 @@ impl Inventory {
     /// The control planes in the order of the file; at least one.
     pub fn control_planes(&self) -> impl Iterator<Item = &Host> {
         self.hosts.iter().filter(|host| host.role == Role::ControlPlane)
+    }
+
+    /// The host that faces the internet, with the VPN it offers.
+    pub fn openvpn(&self) -> Option<(&Host, &OpenVpn)> {
+        let openvpn = self.edge.as_ref()?.openvpn.as_ref()?;
+        Some((self.hosts.iter().find(|host| host.edge)?, openvpn))
     }
 
     /// The workers in the order of the file.

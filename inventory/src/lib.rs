@@ -14,12 +14,13 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`edge`, `addons`, a host's `zone` and `edge`), a second control plane, IPv6, networks other
+//! Keys of later versions (`addons`, a host's `zone`, under `edge` all but `openvpn`), a second control plane, IPv6, networks other
 //! than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
 mod cluster;
 mod defaults;
 mod diagnostic;
+mod edge;
 mod fault;
 mod foreign_text;
 mod host;
@@ -39,6 +40,7 @@ mod yaml;
 
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
+pub use edge::{Edge, OpenVpn};
 pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role};
 pub use inventory::Inventory;

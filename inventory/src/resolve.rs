@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 use crate::defaults;
+use crate::edge::{Edge, OpenVpn};
 use crate::fault::{Fault, Faults, quote};
 use crate::host::Host;
 use crate::inventory::Inventory;
@@ -47,9 +48,14 @@ pub(crate) fn resolve(
         .map(|(name, host)| resolve_host(&name.value, host, &source.ssh, base, faults))
         .collect();
     let playbooks = resolve_playbooks(source, base, origin, faults);
+    let edge = source.edge.as_ref().map(|edge| resolve_edge(edge, base, faults));
     Some(Inventory {
         cluster: cluster?,
         hosts: hosts.into_iter().collect::<Option<Vec<_>>>()?,
+        edge: match edge {
+            None => None,
+            Some(edge) => Some(edge?),
+        },
         playbooks: playbooks?,
         without: source.without.value_or(Vec::new)?.iter().map(|name| name.value.clone()).collect(),
     })
@@ -73,6 +79,31 @@ fn resolve_playbooks(
         })
         .collect();
     own.into_iter().collect()
+}
+
+fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faults) -> Option<Edge> {
+    let openvpn = match &source.openvpn {
+        None => None,
+        Some(openvpn) => Some(resolve_openvpn(openvpn, base, faults)?),
+    };
+    Some(Edge { openvpn })
+}
+
+fn resolve_openvpn(
+    source: &source::OpenVpn,
+    base: Option<Base<'_>>,
+    faults: &mut Faults,
+) -> Option<OpenVpn> {
+    let passphrase = secret(&source.passphrase, base, faults);
+    Some(OpenVpn {
+        remote: source.remote.to_value()?,
+        port: source.port.value_or(|| defaults::VPN_PORT)?,
+        network: source.network.value_or(defaults::vpn_network)?,
+        routes: source.routes.to_value()?.iter().map(|route| route.value).collect(),
+        dns: source.dns.value_or(Vec::new)?.iter().map(|server| server.value).collect(),
+        users: source.users.to_value()?.iter().map(|user| user.value.clone()).collect(),
+        passphrase: passphrase?,
+    })
 }
 
 fn resolve_cluster(source: &source::Cluster) -> Option<Cluster> {
@@ -109,6 +140,7 @@ fn resolve_host(
         labels: source.labels.value_or(Default::default)?,
         host_key: optional(&source.host_key)?,
         keep_hostname: source.keep_hostname.value_or(|| false)?,
+        edge: source.edge.value_or(|| false)?,
         ssh: ssh?,
     })
 }

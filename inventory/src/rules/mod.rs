@@ -1,9 +1,11 @@
 //! Rules between fields. Each file holds one matter; each looks only at values that are good by themselves.
 
 mod control_plane;
+mod edge;
 mod endpoint;
 mod hosts;
 mod networks;
+mod openvpn;
 
 use crate::fault::Faults;
 use crate::source::Inventory;
@@ -14,4 +16,6 @@ pub(crate) fn check(inventory: &Inventory, faults: &mut Faults) {
     hosts::check(inventory, faults);
     networks::check(inventory, faults);
     endpoint::check(inventory, faults);
+    edge::check(inventory, faults);
+    openvpn::check(inventory, faults);
 }

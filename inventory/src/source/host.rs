@@ -35,6 +35,9 @@ pub(crate) struct Host {
     /// Leave the OS hostname as it is instead of setting it to the host's name.
     #[schemars(default, extend("default" = false))]
     pub(crate) keep_hostname: Given<bool>,
+    /// It faces the internet: the router forwards to it. A worker; what it offers stands under `edge:` at the top.
+    #[schemars(default, extend("default" = false))]
+    pub(crate) edge: Given<bool>,
     /// How this host is reached, field by field over the `ssh:` at the top.
     #[schemars(default)]
     pub(crate) ssh: Ssh,
@@ -54,10 +57,9 @@ const IN_SSH: &str = "it belongs under the host's `ssh:`, or under `ssh:` at the
 
 pub(super) static KEYS: Keys = Keys {
     example: "w1: { address: 192.168.1.12, role: worker }",
-    known: &["address", "role", "node_ip", "labels", "host_key", "keep_hostname", "ssh"],
+    known: &["address", "role", "node_ip", "labels", "host_key", "keep_hostname", "edge", "ssh"],
     later: &[
         ("zone", "remove it: zones come with the edge"),
-        ("edge", "remove it: hosts that face the internet come with a later version"),
         ("taints", "remove it, and use `kubectl taint` once the cluster is up"),
     ],
     elsewhere: &[
@@ -89,6 +91,7 @@ impl Host {
                 labels: Given::Faulty,
                 host_key: Given::Faulty,
                 keep_hostname: Given::Faulty,
+                edge: Given::Faulty,
                 ssh: Ssh::default(),
             };
         };
@@ -102,6 +105,7 @@ impl Host {
             labels: given(section.get("labels"), |field| labels(field, faults)),
             host_key: given(section.get("host_key"), |field| field.parsed(syntax::fingerprint, faults)),
             keep_hostname: given(section.get("keep_hostname"), |field| field.boolean(faults)),
+            edge: given(section.get("edge"), |field| field.boolean(faults)),
             ssh: section.get("ssh").map_or_else(Ssh::default, |field| Ssh::read(&field, faults)),
         }
     }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 
 use super::cluster::Cluster;
+use super::edge::Edge;
 use super::field::{Field, given};
 use super::host::Host;
 use super::playbooks;
@@ -29,6 +30,9 @@ pub(crate) struct Inventory {
         "propertyNames" = { "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
     ))]
     pub(crate) hosts: Vec<(Spanned<String>, Host)>,
+    /// What the host that faces the internet offers.
+    #[schemars(default, with = "Edge")]
+    pub(crate) edge: Option<Edge>,
     /// Folders of playbooks of your own, each with a `playbook.yaml`. Relative paths start at the inventory's folder, `~/`
     /// is the home folder. They come after the shipped ones, or where their `after` says.
     #[schemars(default, with = "Vec<String>")]
@@ -39,15 +43,15 @@ pub(crate) struct Inventory {
     /// Where the word `hosts` stands.
     #[schemars(skip)]
     pub(crate) hosts_key: Option<Span>,
+    /// `edge:` is there, and nothing can be said about it.
+    #[schemars(skip)]
+    pub(crate) edge_is_faulty: bool,
 }
 
 pub(super) static KEYS: Keys = Keys {
     example: "cluster: { … }, hosts: { … }",
-    known: &["cluster", "ssh", "hosts", "playbooks", "without"],
-    later: &[
-        ("edge", "remove it: ingress, firewall, dynamic DNS and VPN come with a later version"),
-        ("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up"),
-    ],
+    known: &["cluster", "ssh", "hosts", "edge", "playbooks", "without"],
+    later: &[("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up")],
     elsewhere: &[
         ("name", "it belongs under `cluster:`"),
         ("kubernetes", "it belongs under `cluster:`"),
@@ -57,6 +61,7 @@ pub(super) static KEYS: Keys = Keys {
         ("cni", "it belongs under `cluster:`"),
         ("user", "it belongs under `ssh:`"),
         ("identity", "it belongs under `ssh:`"),
+        ("openvpn", "it belongs under `edge:`"),
         ("nodes", "did you mean `hosts`?"),
         ("all", "this looks like an Ansible inventory; see `hosts:` in docs/inventory.md"),
     ],
@@ -82,7 +87,11 @@ impl Inventory {
         let hosts = hosts_field.as_ref().and_then(|field| read_hosts(field, faults)).unwrap_or_default();
         let playbooks = given(section.get("playbooks"), |field| playbooks::read(field, faults));
         let without = given(section.get("without"), |field| playbooks::read_without(field, faults));
-        Some(Self { cluster, ssh, hosts, playbooks, without, hosts_key: hosts_field.map(|field| field.key) })
+        let edge_field = section.get("edge");
+        let edge = edge_field.as_ref().and_then(|field| Edge::read(field, faults));
+        let edge_is_faulty = edge_field.is_some() && edge.is_none();
+        let hosts_key = hosts_field.map(|field| field.key);
+        Some(Self { cluster, ssh, hosts, edge, playbooks, without, hosts_key, edge_is_faulty })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each file holds one section: its type (which also gives the JSON Schema), its keys, its reader.
 
 mod cluster;
+mod edge;
 mod field;
 mod host;
 mod inventory;
@@ -12,6 +13,7 @@ mod section;
 mod ssh;
 
 pub(crate) use cluster::Cluster;
+pub(crate) use edge::{Edge, OpenVpn};
 pub(crate) use host::Host;
 pub(crate) use inventory::Inventory;
 pub(crate) use ssh::Ssh;
@@ -20,7 +22,7 @@ pub(crate) use ssh::Ssh;
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{cluster, host, inventory, secret_reference, section::Keys, ssh};
+    use super::{cluster, edge, host, inventory, secret_reference, section::Keys, ssh};
 
     /// The keys a part of the schema knows; alternatives are joined.
     fn in_schema(part: &serde_json::Value) -> BTreeSet<&str> {
@@ -36,7 +38,7 @@ mod tests {
     #[test]
     fn readers_and_schema_know_the_same_keys() {
         let schema = crate::schema::schema();
-        let sections: [(&str, &Keys); 7] = [
+        let sections: [(&str, &Keys); 9] = [
             ("", &inventory::KEYS),
             ("/$defs/Cluster", &cluster::KEYS),
             ("/$defs/Cni", &cluster::CNI_KEYS),
@@ -44,6 +46,8 @@ mod tests {
             ("/$defs/Ssh", &ssh::KEYS),
             ("/$defs/Host", &host::KEYS),
             ("/$defs/SecretReference", &secret_reference::KEYS),
+            ("/$defs/Edge", &edge::KEYS),
+            ("/$defs/OpenVpn", &edge::openvpn::KEYS),
         ];
         for (pointer, keys) in sections {
             let part = schema.pointer(pointer).unwrap();

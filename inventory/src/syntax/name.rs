@@ -28,6 +28,14 @@ pub(crate) fn cluster_name(text: &str) -> Result<String, Flaw> {
     })
 }
 
+/// The name of a user of the VPN: it becomes the name of a certificate and of files.
+pub(crate) fn user_name(text: &str) -> Result<String, Flaw> {
+    label(text).map_err(|flaw| Flaw {
+        message: format!("{} cannot be a user's name: {}", quote(text), flaw.message),
+        ..flaw
+    })
+}
+
 fn label(text: &str) -> Result<String, Flaw> {
     let reason = if text.is_empty() {
         "it is empty".to_owned()

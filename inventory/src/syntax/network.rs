@@ -6,9 +6,19 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::fault::{Flaw, quote};
 
-/// A network in canonical form, of addresses that can be routed to.
-/// `example` is what the help offers.
+/// A network of pods or services, in canonical form: of addresses that can be routed to. `example` is what the help offers.
 pub(crate) fn cidr(text: &str, example: Ipv4Net) -> Result<Ipv4Net, Flaw> {
+    let network = network(text, example)?;
+    let first = network.network();
+    if first.is_unspecified() || first.is_loopback() || first.is_multicast() || first.is_link_local() {
+        return Err(Flaw::new(format!("{} cannot be used for pods or services", quote(text)))
+            .help(format!("take a private network, such as `{example}`")));
+    }
+    Ok(network)
+}
+
+/// A network in canonical form. `example` is what the help offers.
+pub(crate) fn network(text: &str, example: Ipv4Net) -> Result<Ipv4Net, Flaw> {
     if let Ok(address) = text.parse::<IpAddr>() {
         let flaw = Flaw::new(format!("{} is an address, not a network", quote(text)));
         return Err(match address {
@@ -27,11 +37,6 @@ pub(crate) fn cidr(text: &str, example: Ipv4Net) -> Result<Ipv4Net, Flaw> {
     if network.trunc() != network {
         return Err(Flaw::new(format!("{} has bits set behind its prefix", quote(text)))
             .help(format!("write `{}`", network.trunc())));
-    }
-    let first = network.network();
-    if first.is_unspecified() || first.is_loopback() || first.is_multicast() || first.is_link_local() {
-        return Err(Flaw::new(format!("{} cannot be used for pods or services", quote(text)))
-            .help(format!("take a private network, such as `{example}`")));
     }
     Ok(network)
 }
