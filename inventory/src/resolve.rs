@@ -89,11 +89,7 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
     Some(Edge { openvpn })
 }
 
-fn resolve_openvpn(
-    source: &source::OpenVpn,
-    base: Option<Base<'_>>,
-    faults: &mut Faults,
-) -> Option<OpenVpn> {
+fn resolve_openvpn(source: &source::OpenVpn, base: Option<Base<'_>>, faults: &mut Faults) -> Option<OpenVpn> {
     let passphrase = secret(&source.passphrase, base, faults);
     Some(OpenVpn {
         remote: source.remote.to_value()?,

@@ -35,7 +35,9 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
             Fault::new(*span, format!("`{name}` is an edge host, and there is no `edge:`"))
                 .help("say what it offers under `edge:` at the top, or remove `edge: true`"),
         ),
-        (Some(edge), None) if !inventory.hosts.iter().any(|(_, host)| host.edge == crate::span::Given::Faulty) => {
+        (Some(edge), None)
+            if !inventory.hosts.iter().any(|(_, host)| host.edge == crate::span::Given::Faulty) =>
+        {
             faults.push(
                 Fault::new(edge.key, "no host has `edge: true`")
                     .help("give it to the worker that the router forwards to: `role: worker, edge: true`"),

@@ -34,9 +34,10 @@ pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
         tunnel.apart(route.value, "the route", Some(route.span), faults);
     }
     for (name, host) in &inventory.hosts {
-        let address = host.address.valid().and_then(|address| {
-            Some((address.value.parse::<IpAddr>().ok()?, address.span))
-        });
+        let address = host
+            .address
+            .valid()
+            .and_then(|address| Some((address.value.parse::<IpAddr>().ok()?, address.span)));
         if let Some((IpAddr::V4(address), place)) = node_ip(host).or(address)
             && network.contains(&address)
         {
@@ -107,8 +108,7 @@ fn users_fit(openvpn: &OpenVpn, tunnel: &Tunnel, faults: &mut Faults) {
     let addresses = 1_usize << (32 - tunnel.network.prefix_len());
     let room = addresses - TAKEN;
     if users.value.len() > room {
-        let message =
-            format!("{} has {room} addresses for {} users", tunnel.described(), users.value.len());
+        let message = format!("{} has {room} addresses for {} users", tunnel.described(), users.value.len());
         faults.push(
             Fault::new(tunnel.span, message)
                 .related(users.span, "these users")

@@ -89,7 +89,9 @@ fn read_routes(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Spa
     let routes = list(field, "a list of networks", "routes: [192.168.1.0/24]", route, faults)?;
     if routes.value.is_empty() {
         let message = format!("{} is empty: nothing could be reached", quote(&field.path));
-        faults.push(Fault::new(field.span(), message).help("name the network at home, such as `192.168.1.0/24`"));
+        faults.push(
+            Fault::new(field.span(), message).help("name the network at home, such as `192.168.1.0/24`"),
+        );
         return None;
     }
     Some(routes)
@@ -148,8 +150,10 @@ fn port(text: &str) -> Result<u16, Flaw> {
 fn network(text: &str) -> Result<Ipv4Net, Flaw> {
     let network = syntax::network(text, defaults::vpn_network())?;
     if !(16..=29).contains(&network.prefix_len()) || !network.addr().is_private() {
-        return Err(Flaw::new(format!("{} is no network for a tunnel", quote(text)))
-            .help(format!("take a private one, from a /29 to a /16, such as `{}`", defaults::vpn_network())));
+        return Err(Flaw::new(format!("{} is no network for a tunnel", quote(text))).help(format!(
+            "take a private one, from a /29 to a /16, such as `{}`",
+            defaults::vpn_network()
+        )));
     }
     Ok(network)
 }
