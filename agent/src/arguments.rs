@@ -1,13 +1,12 @@
 //! The few arguments of this program; the CLI writes them, people only ask for facts and the version.
 
-use std::net::SocketAddr;
-
+use garboard_agent::pipe::Target;
 use garboard_protocol::request::FactsQuery;
 
 /// Shown with a wrong command line.
 pub(crate) const USAGE: &str = "usage: garboard-agent connect --run RUN --owner OWNER
        garboard-agent serve --run RUN --owner OWNER
-       garboard-agent pipe ADDRESS:PORT
+       garboard-agent pipe ADDRESS:PORT | unix:PATH
        garboard-agent facts [--tcp PORT]... [--udp PORT]... [--disk PATH]...
        garboard-agent digest | --version";
 
@@ -18,8 +17,8 @@ pub(crate) enum Arguments {
     Connect { run: String, owner: String },
     /// Be the executor.
     Serve { run: String, owner: String },
-    /// Join the channel to a port.
-    Pipe { address: SocketAddr },
+    /// Join the channel to a service.
+    Pipe { target: Target },
     /// Print facts.
     Facts { query: FactsQuery },
     /// Print the digest of this program.
@@ -42,8 +41,10 @@ impl Arguments {
                 let (run, owner) = holder(rest)?;
                 Ok(Self::Serve { run, owner })
             }
-            ["pipe", address] => address.parse().map(|address| Self::Pipe { address }).map_err(|_| {
-                format!("`{address}` is no IP address with a port; names are not resolved here")
+            ["pipe", target] => Target::parse(target).map(|target| Self::Pipe { target }).ok_or_else(|| {
+                format!(
+                    "`{target}` is neither an IP address with a port nor `unix:` and a path; names are not resolved here"
+                )
             }),
             ["facts", rest @ ..] => query(rest).map(|query| Self::Facts { query }),
             ["digest"] => Ok(Self::Digest),
@@ -95,7 +96,9 @@ mod tests {
     fn a_name_instead_of_an_address_is_refused_by_pipe() {
         assert!(parse("pipe 127.0.0.1:6443").is_ok());
         assert!(parse("pipe [::1]:6443").is_ok());
-        assert!(parse("pipe localhost:6443").unwrap_err().contains("no IP address"));
+        assert!(parse("pipe localhost:6443").unwrap_err().contains("neither an IP address"));
+        assert!(parse("pipe unix:/run/a.sock").is_ok());
+        assert!(parse("pipe unix:a.sock").is_err());
     }
 
     #[test]

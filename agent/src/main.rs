@@ -42,7 +42,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
             let socket = std::env::var_os("NOTIFY_SOCKET");
             serve(services(Arc::new(host), layout), &run, &owner, socket.as_deref())?;
         }
-        Arguments::Pipe { address } => pipe::pipe(address)?,
+        Arguments::Pipe { target } => pipe::pipe(target)?,
         Arguments::Facts { query } => {
             let facts = facts::collect(&host, &layout, &query);
             say(&serde_json::to_string_pretty(&facts)?)?;

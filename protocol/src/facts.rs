@@ -67,6 +67,8 @@ pub struct Facts {
     pub sync_latency: Option<SyncLatency>,
     /// What starts the host, and how.
     pub boot: Boot,
+    /// Version of the package `openvpn`, where it is installed; for example `2.6.14-0+deb12u2`.
+    pub openvpn: Option<String>,
 }
 
 /// The machine itself.

@@ -24,6 +24,7 @@ use garboard_protocol::Facts;
 use garboard_protocol::facts::GarboardState;
 use garboard_protocol::request::FactsQuery;
 
+use crate::packages::Status;
 use crate::store::{Baseline, Intent, Layout};
 use crate::system::Look;
 
@@ -64,11 +65,20 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
         swap_sources: swap::sources(look).into_iter().map(Into::into).collect(),
         sync_latency: None,
         boot: boot::boot(look),
+        openvpn: openvpn(look),
         kernel,
         // Last, both at once: the rest took its time.
         clock: clock::clock(look),
         clock_milliseconds: u64::try_from(look.now() / 1_000_000).unwrap_or(0),
     }
+}
+
+/// dpkg's notes are long, and read only where they have something to say.
+fn openvpn(look: &dyn Look) -> Option<String> {
+    if !exists(look, "/usr/sbin/openvpn") {
+        return None;
+    }
+    Status::read(look).ok().flatten()?.version("openvpn").map(ToOwned::to_owned)
 }
 
 fn garboard(look: &dyn Look, layout: &Layout) -> GarboardState {

@@ -25,6 +25,7 @@ pub(crate) enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Installed {
     pub(super) state: State,
+    version: String,
     /// Its own name, and what else it is by its `Provides`.
     pub(super) is: Vec<String>,
     /// Of each dependency the packages that satisfy it.
@@ -95,6 +96,12 @@ impl Status {
         self.state(name) == Some(&State::Installed)
     }
 
+    /// The version that is installed, wholly.
+    pub(crate) fn version(&self, name: &str) -> Option<&str> {
+        let package = self.packages.get(name)?;
+        (package.state == State::Installed).then_some(package.version.as_str())
+    }
+
     /// Packages on which work was cut off, each with dpkg's word for where.
     pub(crate) fn broken(&self) -> Vec<(&str, &str)> {
         let broken = self.packages.iter().filter_map(|(name, package)| match &package.state {
@@ -128,7 +135,8 @@ fn installed(state: State, package: &str, fields: &BTreeMap<&str, &str>) -> Inst
     let field = |name: &str| fields.get(name).copied().unwrap_or_default();
     let provided = relations(field("Provides")).into_iter().flatten();
     let needs = ["Pre-Depends", "Depends"].into_iter().flat_map(|name| relations(field(name))).collect();
-    Installed { state, is: std::iter::once(package.to_owned()).chain(provided).collect(), needs }
+    let version = field("Version").to_owned();
+    Installed { state, version, is: std::iter::once(package.to_owned()).chain(provided).collect(), needs }
 }
 
 /// `a (>= 1) | b, c:any` as names alone.
@@ -155,7 +163,7 @@ mod tests {
     use super::{State, Status};
     use crate::system::fake::Fake;
 
-    const TEXT: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\n\n\
+    const TEXT: &str = "Package: dpkg\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.21\n\n\
         Package: openvpn\nStatus: deinstall ok config-files\nArchitecture: amd64\nDescription: a\n b: c\n\n\
         Package: libc6\nStatus: install ok installed\nArchitecture: i386\n\n\
         Package: ufw\nStatus: install ok half-configured\nArchitecture: all\n\
@@ -169,6 +177,7 @@ mod tests {
         assert_eq!(status.state("openvpn"), Some(&State::Configuration));
         assert_eq!(status.state("gone"), None);
         assert_eq!(status.broken(), [("ufw", "half-configured")]);
+        assert_eq!((status.version("dpkg"), status.version("openvpn")), (Some("1.21"), None));
         let ufw = &status.packages["ufw"];
         assert_eq!(ufw.is, ["ufw", "firewall"]);
         assert_eq!(ufw.needs, [vec!["iptables", "nftables"], vec!["python3"]]);
