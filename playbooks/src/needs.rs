@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use garboard_inventory::{Host, Role};
+use garboard_inventory::Host;
 
 use crate::Site;
 use crate::playbook::{HostStep, Kind, Playbook, Selector};
@@ -27,7 +27,7 @@ pub struct Needs {
 impl Playbook {
     /// Whether it runs on this host, when `leader` leads.
     pub fn takes(&self, host: &Host, leader: &str) -> bool {
-        self.hosts.takes(&host.name, host.role == Role::ControlPlane, host.name == leader)
+        self.hosts.takes(host, host.name == leader)
     }
 }
 

@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 23] = files![
+const FILES: [(&str, &str); 32] = files![
     "site.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
@@ -29,6 +29,15 @@ const FILES: [(&str, &str); 23] = files![
     "kubernetes/templates/kubelet.service.tera",
     "membership/playbook.yaml",
     "nodes/playbook.yaml",
+    "openvpn/playbook.yaml",
+    "openvpn/templates/ca.crt.tera",
+    "openvpn/templates/garboard-openvpn.service.tera",
+    "openvpn/templates/revoked.yaml.tera",
+    "openvpn/templates/server.conf.tera",
+    "openvpn/templates/server.crt.tera",
+    "openvpn/templates/server.key.tera",
+    "openvpn/templates/tls-crypt-v2.key.tera",
+    "openvpn/templates/users.yaml.tera",
     "sd-card/playbook.yaml",
     "sd-card/templates/journald.conf.tera",
     "sd-card/templates/kubelet.conf.tera",

@@ -133,6 +133,21 @@ fn the_shipped_site_in_containers_on_cgroup_v1() {
     compare("container", &inventory, &facts(&inventory, container));
 }
 
+/// The host that faces the internet: what it has beyond a worker.
+#[test]
+fn the_vpn_on_the_edge_host() {
+    let edge = "\nedge:\n  openvpn: { remote: home.example.org, routes: [192.168.1.0/24], dns: [192.168.1.1], users: [alice] }\n";
+    let inventory = inventory(&(THREE_HOSTS.replacen("role: worker", "role: worker, edge: true", 1) + edge));
+    for (name, facts) in [("edge", facts(&inventory, debian)), ("edge-arm64", facts(&inventory, pi))] {
+        let rendered = render(&inventory, &facts);
+        let of_the_vpn = |chain: &Vec<PlannedStep>| -> Vec<PlannedStep> {
+            chain.iter().filter(|step| step.playbook == "openvpn").cloned().collect()
+        };
+        assert!(of_the_vpn(&rendered.hosts["cp1"]).is_empty());
+        golden(&folder("rendered").join(name).join("w1.txt"), &text_of(&of_the_vpn(&rendered.hosts["w1"])));
+    }
+}
+
 #[test]
 fn the_shipped_site_on_arm64() {
     let inventory = inventory(THREE_HOSTS);

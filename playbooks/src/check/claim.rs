@@ -104,6 +104,8 @@ fn written(step: &HostStep) -> Vec<(String, Span)> {
         HostStep::File { path, .. } | HostStep::Artifact { path, .. } => {
             vec![(path.value.clone(), path.span)]
         }
+        // Whatever names it has: the folder is spoken for.
+        HostStep::Files { path, .. } => vec![(path.value.clone(), path.span)],
         HostStep::Archive { destination, members, .. } => members
             .iter()
             .map(|member| {

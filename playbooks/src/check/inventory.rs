@@ -35,7 +35,7 @@ impl Site {
                 faults.push(fault);
             }
         }
-        let artifacts = sample::artifacts();
+        let (artifacts, openvpn) = (sample::artifacts(), sample::openvpn());
         let (signals, ephemeral) =
             (self.sample_signals(), Ephemeral { token: Some(Secret::new(sample::TOKEN)) });
         let leader = inventory.hosts.iter().find(|host| host.role == Role::ControlPlane);
@@ -49,6 +49,7 @@ impl Site {
                 artifacts: &artifacts,
                 leader: name,
                 clocks: &BTreeMap::new(),
+                openvpn: Some(&openvpn),
             };
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };

@@ -1,15 +1,17 @@
 //! Made-up facts and artifacts to render with before any host is known. Nothing made from them leaves the checks.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use garboard_inventory::Host;
-use garboard_protocol::Digest;
 use garboard_protocol::facts::{
     Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
 };
 use garboard_protocol::step::{Blob, ImageSource};
+use garboard_protocol::{Digest, Secret};
 
 use crate::artifact::{Artifacts, FILES, IMAGES};
+use crate::openvpn::VpnMaterial;
 
 pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
 pub(super) const CA_HASH: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -71,6 +73,22 @@ fn facts_of(able: bool) -> Facts {
         swap_sources: Vec::new(),
         sync_latency: None,
         boot: Boot::default(),
+        openvpn: None,
+    }
+}
+
+/// What a VPN's server needs, with one user who is in and one who is out.
+pub(super) fn openvpn() -> VpnMaterial {
+    VpnMaterial {
+        authority: "certificate\n".to_owned(),
+        certificate: "certificate\n".to_owned(),
+        key: Secret::new("key\n"),
+        tls_crypt_key: Secret::new("key\n"),
+        users: BTreeMap::from([
+            ("alice".to_owned(), Some(Ipv4Addr::new(192, 0, 2, 2))),
+            ("bob".to_owned(), None),
+        ]),
+        revoked: vec!["1".to_owned()],
     }
 }
 

@@ -38,6 +38,11 @@ impl Reader<'_> {
                 Some(HostStep::Directory { path: path?, mode: mode? })
             }
             "file" => self.file(fields),
+            "files" => {
+                let (path, mode) = (self.path_field(fields, "path"), self.mode_field(fields, 0o644));
+                let content = fields.required("template", self.faults).and_then(|node| self.template(node));
+                Some(HostStep::Files { path: path?, content: content?, mode: mode? })
+            }
             "artifact" => {
                 let name = self.artifact_field(fields);
                 let (path, mode) = (self.path_field(fields, "path"), self.mode_field(fields, 0o755));

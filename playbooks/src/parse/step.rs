@@ -7,9 +7,10 @@ use crate::playbook::{Kind, Selector, SourceStep};
 use crate::yaml::{Fields, Node};
 
 /// Kinds that run on hosts.
-const HOST: [&str; 18] = [
+const HOST: [&str; 19] = [
     "directory",
     "file",
+    "files",
     "artifact",
     "archive",
     "sysctl",

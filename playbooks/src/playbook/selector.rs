@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use garboard_inventory::{Host, Role};
+
 /// The value of `hosts:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selector {
@@ -13,6 +15,8 @@ pub enum Selector {
     ControlPlane,
     /// Every worker.
     Worker,
+    /// The host that faces the internet.
+    Edge,
     /// No host: the cluster itself, through its API.
     Cluster,
     /// The host of this name.
@@ -21,9 +25,9 @@ pub enum Selector {
 
 impl Selector {
     /// The words; every other text is a host's name.
-    pub(crate) const WORDS: [&str; 5] = ["all", "leader", "control_plane", "worker", "cluster"];
+    pub(crate) const WORDS: [&str; 6] = ["all", "leader", "control_plane", "worker", "edge", "cluster"];
     /// Words and keys of the design that nothing acts on yet.
-    pub(crate) const LATER: [&str; 4] = ["other_control_planes", "edge", "zone", "label"];
+    pub(crate) const LATER: [&str; 3] = ["other_control_planes", "zone", "label"];
 
     pub(crate) fn of(word: &str) -> Self {
         match word {
@@ -31,20 +35,23 @@ impl Selector {
             "leader" => Self::Leader,
             "control_plane" => Self::ControlPlane,
             "worker" => Self::Worker,
+            "edge" => Self::Edge,
             "cluster" => Self::Cluster,
             name => Self::Host(name.to_owned()),
         }
     }
 
-    /// Whether it takes a host of these properties.
-    pub(crate) fn takes(&self, name: &str, control_plane: bool, leader: bool) -> bool {
+    /// Whether it takes this host, which leads or does not.
+    pub(crate) fn takes(&self, host: &Host, leader: bool) -> bool {
+        let control_plane = host.role == Role::ControlPlane;
         match self {
             Self::All => true,
             Self::Leader => leader,
             Self::ControlPlane => control_plane,
             Self::Worker => !control_plane,
+            Self::Edge => host.edge,
             Self::Cluster => false,
-            Self::Host(own) => own == name,
+            Self::Host(own) => *own == host.name,
         }
     }
 
@@ -55,9 +62,10 @@ impl Selector {
 
     /// Whether some host can be meant by both. What the cluster's playbooks make appears on every host.
     pub(crate) fn meets(&self, other: &Self) -> bool {
-        use Selector::{ControlPlane, Host, Leader, Worker};
+        use Selector::{ControlPlane, Edge, Host, Leader, Worker};
         match (self, other) {
-            (Worker, Leader | ControlPlane) | (Leader | ControlPlane, Worker) => false,
+            // An edge host is a worker.
+            (Worker | Edge, Leader | ControlPlane) | (Leader | ControlPlane, Worker | Edge) => false,
             (Host(one), Host(other)) => one == other,
             _ => true,
         }
@@ -71,6 +79,7 @@ impl fmt::Display for Selector {
             Self::Leader => "leader",
             Self::ControlPlane => "control_plane",
             Self::Worker => "worker",
+            Self::Edge => "edge",
             Self::Cluster => "cluster",
             Self::Host(name) => name,
         })

@@ -46,6 +46,12 @@ pub(crate) enum HostStep {
         mode: u32,
         secret: bool,
     },
+    /// A file for each entry of what the template gives.
+    Files {
+        path: Spanned<String>,
+        content: Text,
+        mode: u32,
+    },
     Artifact {
         name: Spanned<String>,
         path: Spanned<String>,
@@ -122,6 +128,7 @@ impl SourceStep {
             Kind::Manifest(text)
             | Kind::Host(
                 HostStep::File { content: text, .. }
+                | HostStep::Files { content: text, .. }
                 | HostStep::Sysctl { value: text, .. }
                 | HostStep::Unit { content: Some(text), .. }
                 | HostStep::Hostname { name: text },

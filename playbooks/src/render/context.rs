@@ -12,7 +12,8 @@ use super::Scene;
 /// Top-level variables of every template.
 pub(crate) const EVERYWHERE: [&str; 5] = ["cluster", "hosts", "leader", "lock", "vars"];
 /// Those of a host's templates.
-pub(crate) const ON_HOSTS: [&str; 7] = ["cluster", "facts", "host", "hosts", "leader", "lock", "vars"];
+pub(crate) const ON_HOSTS: [&str; 8] =
+    ["cluster", "facts", "host", "hosts", "leader", "lock", "openvpn", "vars"];
 /// Those of a text that is rendered when its step is sent.
 pub(crate) const LATE: [&str; 9] =
     ["cluster", "ephemeral", "facts", "host", "hosts", "leader", "lock", "signals", "vars"];
@@ -35,6 +36,12 @@ impl Scene<'_> {
         let mut context = self.cluster_context(vars);
         context.insert("host", &self.host(host));
         context.insert("facts", facts);
+        if let (Some((edge, openvpn)), Some(material)) =
+            (self.inputs.inventory.openvpn(), self.inputs.openvpn)
+            && edge.name == host.name
+        {
+            context.insert("openvpn", &material.variable(openvpn));
+        }
         context
     }
 
@@ -50,6 +57,7 @@ impl Scene<'_> {
             "role": host.role.word(),
             "labels": host.labels,
             "keep_hostname": host.keep_hostname,
+            "edge": host.edge,
             "leader": host.name == self.leader.name,
         })
     }

@@ -17,7 +17,7 @@ use super::Scene;
 use crate::diagnostic::{Fault, Faults};
 use crate::file::Spanned;
 use crate::lacking::{AllLacking, Pinned};
-use crate::late::Late;
+use crate::late::{Late, first_line};
 use crate::plan::PlannedStep;
 use crate::playbook::{HostStep, Kind, Playbook, RebootReason, SourceStep};
 use crate::template::Text;
@@ -51,7 +51,7 @@ impl Site {
                     chain: &chain,
                 };
                 match renderer.planned(playbook, step) {
-                    Ok(Planned::Step(planned)) => chain.push(*planned),
+                    Ok(Planned::Steps(planned)) => chain.extend(planned),
                     Ok(Planned::Wait(signal)) if !waits.contains(&signal) => waits.push(signal),
                     Ok(_) => {}
                     Err(Unrendered::Fault(fault)) => {
@@ -78,7 +78,7 @@ impl Site {
 }
 
 enum Planned {
-    Step(Box<PlannedStep>),
+    Steps(Vec<PlannedStep>),
     Wait(String),
     LeftOut,
 }
@@ -128,17 +128,54 @@ impl Renderer<'_> {
             return Ok(Planned::LeftOut);
         }
         let id = StepId(format!("{}/{}", playbook.name, source.number));
+        let gives = source.gives.as_ref().map(|gives| gives.value.clone());
+        if let HostStep::Files { path, content, mode } = host_step {
+            let files = self.files(&path.value, content, *mode)?;
+            let last = files.len().saturating_sub(1);
+            let files = files.into_iter().enumerate().map(|(index, (name, file))| PlannedStep {
+                id: StepId(format!("{id}/{name}")),
+                playbook: playbook.name.clone(),
+                step: Step::File(file),
+                waits: self.waits.to_vec(),
+                gives: gives.clone().filter(|_| index == last),
+                late: None,
+                of_facts: self.is_of_facts(source),
+            });
+            return Ok(Planned::Steps(files.collect()));
+        }
         let step = self.step(host_step, source)?;
         let late = self.late(&id, host_step, &step);
-        Ok(Planned::Step(Box::new(PlannedStep {
+        Ok(Planned::Steps(vec![PlannedStep {
             id,
             playbook: playbook.name.clone(),
             step,
             waits: self.waits.to_vec(),
-            gives: source.gives.as_ref().map(|gives| gives.value.clone()),
+            gives,
             late,
             of_facts: self.is_of_facts(source),
-        })))
+        }]))
+    }
+
+    /// A file for each entry of the mapping that a template gives, by name.
+    fn files(&self, folder: &str, text: &Text, mode: u32) -> Result<Vec<(String, File)>, Fault> {
+        let given = self.content(text)?;
+        let entries: Option<BTreeMap<String, String>> = serde_saphyr::from_str(&given).map_err(|error| {
+            let why = first_line(&error);
+            Fault::new(text.span, format!("this template gives no mapping from names to texts: {why}"))
+        })?;
+        entries
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, content)| {
+                if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0', '\n']) {
+                    let message =
+                        format!("this template gives `{}`, which is no file's name", name.escape_debug());
+                    return Err(Fault::new(text.span, message));
+                }
+                let path = format!("{folder}/{name}");
+                Ok((name, File { path, content, mode, secret: false }))
+            })
+            .collect()
     }
 
     /// Whether the step, or that it is there at all, follows from facts.
@@ -175,6 +212,13 @@ impl Renderer<'_> {
                 content: self.content(content)?,
                 mode: *mode,
                 secret: *secret,
+            }),
+            // One step becomes several: `Renderer::planned` takes them apart before.
+            HostStep::Files { path, content, mode } => Step::File(File {
+                path: path.value.clone(),
+                content: self.content(content)?,
+                mode: *mode,
+                secret: false,
             }),
             HostStep::Artifact { name, path, mode } => {
                 Step::Artifact(Artifact { path: path.value.clone(), blob: self.file(name)?, mode: *mode })

@@ -19,6 +19,7 @@ use crate::artifact::Artifacts;
 use crate::check::order;
 use crate::diagnostic::Faults;
 use crate::lacking::{AllLacking, Lacking};
+use crate::openvpn::{OPENVPN, VpnMaterial};
 use crate::plan::Rendered;
 use crate::playbook::{Playbook, Selector};
 
@@ -35,6 +36,8 @@ pub struct Inputs<'a> {
     pub leader: &'a str,
     /// What the time is on each of these hosts, by the laptop's clock.
     pub clocks: &'a BTreeMap<String, ClockReference>,
+    /// What the VPN's server needs of the laptop, where the inventory has one.
+    pub openvpn: Option<&'a VpnMaterial>,
 }
 
 /// Why a site cannot be rendered.
@@ -138,7 +141,7 @@ impl Site {
         lacking: &mut AllLacking,
     ) -> Rendered {
         let mut playbooks = self.in_order();
-        playbooks.retain(|playbook| !scene.inputs.inventory.without.contains(&playbook.name));
+        playbooks.retain(|playbook| is_asked_for(playbook, scene.inputs.inventory));
         let mut rendered = Rendered { patience: scene.patience(), ..Rendered::default() };
         for (host, facts) in scene.reached() {
             let taken: Vec<&Playbook> =
@@ -160,6 +163,11 @@ impl Site {
     }
 }
 
+/// The inventory wants it: it is not left out, and what it is for is there.
+fn is_asked_for(playbook: &Playbook, inventory: &Inventory) -> bool {
+    !inventory.without.contains(&playbook.name) && (playbook.name != OPENVPN || inventory.openvpn().is_some())
+}
+
 fn takes(playbook: &Playbook, host: &Host, scene: &Scene<'_>) -> bool {
-    playbook.hosts.takes(&host.name, host.role == Role::ControlPlane, host.name == scene.leader.name)
+    playbook.hosts.takes(host, host.name == scene.leader.name)
 }

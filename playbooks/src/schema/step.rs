@@ -21,6 +21,8 @@ pub(super) struct Step {
     directory: Option<Directory>,
     /// A file with a text.
     file: Option<FileStep>,
+    /// A file for each entry of what a template gives: a mapping from names to texts.
+    files: Option<Files>,
     /// A file of the lock.
     artifact: Option<Artifact>,
     /// Files out of an archive of the lock.
@@ -80,6 +82,17 @@ struct Directory {
     /// Where.
     path: Path,
     /// Permissions; 0755 if left out.
+    mode: Option<Mode>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Files {
+    /// Their folder.
+    path: Path,
+    /// The template; it gives YAML, a mapping from names of files to their texts.
+    template: Text,
+    /// Permissions; 0644 if left out.
     mode: Option<Mode>,
 }
 

@@ -4,17 +4,19 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use fs_err as fs;
 use garboard_inventory::Inventory;
-use garboard_playbooks::{Artifacts, FILES, IMAGES, Inputs};
-use garboard_protocol::Digest;
+use garboard_playbooks::{Artifacts, FILES, IMAGES, Inputs, VpnMaterial};
 use garboard_protocol::facts::{
     Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
     SyncLatency,
 };
 use garboard_protocol::step::{Blob, ClockReference, ImageSource};
+use garboard_protocol::{Digest, Secret};
 
 pub(crate) const CA_HASH: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
 
@@ -81,6 +83,7 @@ pub(crate) fn debian(name: &str, address: &str) -> Facts {
         swap_sources: Vec::new(),
         sync_latency: None,
         boot: Boot::default(),
+        openvpn: None,
     }
 }
 
@@ -139,7 +142,18 @@ pub(crate) fn inputs<'a>(
     artifacts: &'a Artifacts,
 ) -> Inputs<'a> {
     static CLOCKS: BTreeMap<String, ClockReference> = BTreeMap::new();
-    Inputs { inventory, facts, artifacts, leader: "cp1", clocks: &CLOCKS }
+    static OPENVPN: LazyLock<VpnMaterial> = LazyLock::new(|| VpnMaterial {
+        authority: "AUTHORITY\n".to_owned(),
+        certificate: "CERTIFICATE\n".to_owned(),
+        key: Secret::new("KEY\n"),
+        tls_crypt_key: Secret::new("TLS-CRYPT\n"),
+        users: BTreeMap::from([
+            ("alice".to_owned(), Some(Ipv4Addr::new(10, 8, 0, 2))),
+            ("bob".to_owned(), None),
+        ]),
+        revoked: vec!["12".to_owned(), "34".to_owned()],
+    });
+    Inputs { inventory, facts, artifacts, leader: "cp1", clocks: &CLOCKS, openvpn: Some(&OPENVPN) }
 }
 
 pub(crate) fn artifacts(architectures: &[&str]) -> Artifacts {
