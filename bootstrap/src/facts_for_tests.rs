@@ -67,5 +67,6 @@ pub(crate) fn facts() -> Facts {
         swap_sources: Vec::new(),
         sync_latency: None,
         boot: Boot::default(),
+        openvpn: None,
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 11 });
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 12 });
     let ended = stages(test, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -45,6 +45,11 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
         watch.stage("lints for macOS", macos::lint)?;
         watch.stage("tests without a lab", || {
             program::run(&mut in_root(&["test", "--workspace", "--quiet"]))
+        })?;
+        watch.stage("tunnels of OpenVPN", || {
+            let tunnels =
+                ["test", "--package", "garboard", "--features", "lab", "--lib", "--quiet", "vpn::tunnel"];
+            program::run(&mut in_root(&tunnels))
         })?;
         watch.stage("the agent's tests for aarch64", emulated::test)?;
         watch.stage("arbitrary input", || fuzz::all(FUZZ_SECONDS))?;

@@ -10,6 +10,7 @@ mod latency;
 mod leftover;
 pub mod mesh;
 mod network;
+mod openvpn;
 mod pi;
 mod space;
 mod swap;
@@ -92,11 +93,11 @@ impl Subject<'_> {
     }
 }
 
-/// What the checks need the agent to look at.
-pub fn query(role: Role) -> FactsQuery {
+/// What the checks need the agent to look at; `vpn_port` where the host is to have the VPN's server.
+pub fn query(role: Role, vpn_port: Option<u16>) -> FactsQuery {
     FactsQuery {
         tcp_ports: network::tcp_ports(role).iter().map(|port| port.number).collect(),
-        udp_ports: network::UDP_PORTS.iter().map(|port| port.number).collect(),
+        udp_ports: network::UDP_PORTS.iter().map(|port| port.number).chain(vpn_port).collect(),
         disk_paths: space::paths(),
         sync_latency_path: None,
     }
@@ -122,6 +123,7 @@ pub fn rows(
         space::rows(&subject, &mut rows);
         network::rows(&subject, &mut rows);
         leftover::rows(&subject, &mut rows);
+        openvpn::rows(&subject, &mut rows);
     }
     clone::rows(inventory, facts, &mut rows);
     rows

@@ -15,6 +15,7 @@ mod schema;
 mod status;
 mod trust;
 mod up;
+mod vpn;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,8 @@ enum Command {
     Status,
     /// Give hosts back: what was changed returns, what was made goes away
     Reset(reset::Reset),
+    /// Look after the VPN on the edge host: profiles, who may come in, who is there
+    Vpn(vpn::Vpn),
     /// Merge the cluster's context into a kubeconfig, or print it
     Kubeconfig(kubeconfig::Kubeconfig),
     /// Pin a host's key after showing it beside the one that is pinned; changes nothing on the host
@@ -107,6 +110,7 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
             Command::Run(command) => run::run(global, &command).await,
             Command::Status => status::run(global).await,
             Command::Reset(command) => reset::run(global, &command).await,
+            Command::Vpn(command) => vpn::run(global, &command).await,
             Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,
             Command::Trust(command) => trust::run(global, &command).await,
             #[cfg(target_os = "linux")]

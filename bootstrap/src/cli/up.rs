@@ -22,6 +22,7 @@ async fn work(run: &Run) -> Result<u64, Ended> {
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let changes = run.apply(&site, &reached, &membership, plan, supply).await?;
+    run.end_vpn_sessions(&reached).await?;
     run.write_kubeconfig(&reached, &membership).await?;
     run.end(reached, changes).await
 }

@@ -165,7 +165,7 @@ impl Look {
     }
 
     async fn visit(&self, host: &Host) -> Facts {
-        let reached = self.handle.reach_host(&self.transports, host).await?;
+        let reached = self.handle.reach_host(&self.transports, host, None).await?;
         // One that is gone already has left.
         if let Err(error) = reached.session.end().await {
             tracing::debug!("an agent did not say goodbye: {error}");

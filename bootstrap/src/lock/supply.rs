@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use garboard_playbooks::Artifacts;
+use garboard_playbooks::{Artifacts, VpnMaterial};
 use garboard_protocol::Digest;
 use garboard_protocol::step::Blob;
 
@@ -21,6 +21,8 @@ pub struct Supply {
     pub artifacts: Artifacts,
     /// What is not there for some host's architecture, and why.
     pub absent: Absent,
+    /// What the VPN's server needs, where the inventory has one.
+    pub openvpn: Option<VpnMaterial>,
     store: Arc<Store>,
     sources: HashMap<Digest, Source>,
 }
@@ -90,6 +92,7 @@ impl Supply {
         Self {
             artifacts: Artifacts::default(),
             absent: Absent::default(),
+            openvpn: None,
             store: Arc::clone(store),
             sources: HashMap::new(),
         }

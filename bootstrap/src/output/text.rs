@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use super::paint::{Ink, Paint};
 use crate::problem::Problem;
 
@@ -30,6 +32,27 @@ pub fn duration(milliseconds: u64) -> String {
         }
         _ => format!("{} days", milliseconds / 86_400_000),
     }
+}
+
+/// The day of a moment, as the whole world counts it: `2026-11-21`.
+pub fn date(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d").to_string()
+}
+
+/// A moment to the minute: `2026-11-21 12:00 UTC`.
+pub fn moment(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Rows with columns under each other; the first row is the heading.
+pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 /// A problem as a person reads it: what, where, why, what to do.

@@ -76,6 +76,19 @@ impl Run {
         Ok(alone)
     }
 
+    /// A shipped playbook alone, for a command that looks after what it makes.
+    pub(super) fn shipped_alone(&self, name: &str) -> Result<Alone, Ended> {
+        let site = self.site()?;
+        let leader = self.first_control_plane();
+        let taken = |host: &&Host| site.playbook(name).is_some_and(|playbook| playbook.takes(host, leader));
+        let hosts = self.inventory().hosts.iter().filter(taken).filter(|host| self.may_change(&host.name));
+        let hosts = hosts.map(|host| host.name.clone()).collect();
+        let alone =
+            Alone { needs: site.only(name).needs(), site: site.only(name), name: name.to_owned(), hosts };
+        self.refuse_unfit(&alone)?;
+        Ok(alone)
+    }
+
     /// What cannot be run alone, as far as that is known before any host is called.
     fn refuse_unfit(&self, alone: &Alone) -> Result<(), Problem> {
         let foreign =
@@ -145,7 +158,9 @@ impl Run {
         if alone.needs.artifacts {
             return self.supply(reached, writing).await;
         }
-        Ok(Supply::nothing(&self.store()?))
+        let mut supply = Supply::nothing(&self.store()?);
+        supply.openvpn = self.vpn_material(writing).await?;
+        Ok(supply)
     }
 
     /// Removes the difference of one playbook. Gives the number of steps that changed something.

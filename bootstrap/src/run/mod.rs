@@ -24,6 +24,7 @@ pub mod status;
 mod survey;
 mod token;
 mod transfer;
+pub mod vpn;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -114,7 +115,10 @@ impl Run {
         let name = format!("{}-{id}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"));
         let report = Arc::new(Report::new(state.report_path(&name)));
         let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(Arc::clone(&report))];
-        let prints_document = matches!(command, "check" | "plan" | "status" | "kubeconfig");
+        let prints_document = matches!(
+            command,
+            "check" | "plan" | "status" | "kubeconfig" | "vpn add" | "vpn list" | "vpn revoke"
+        );
         match global.output {
             Format::Json if prints_document => {
                 listeners.push(Box::new(Json::of_failures(std::io::stdout())));

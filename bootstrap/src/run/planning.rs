@@ -77,7 +77,9 @@ impl Run {
         if let Some(text) = completed.news.text() {
             self.note(&text);
         }
-        Ok(completed.supply(&store, &architectures).await.map_err(|error| failed(&error))?)
+        let mut supply = completed.supply(&store, &architectures).await.map_err(|error| failed(&error))?;
+        supply.openvpn = self.vpn_material(writing).await?;
+        Ok(supply)
     }
 
     /// The laptop's blobs, and where those come from that it lacks.
@@ -120,6 +122,7 @@ impl Run {
             artifacts: &supply.artifacts,
             leader: &membership.leader,
             clocks: &reached.clock_references(),
+            openvpn: supply.openvpn.as_ref(),
         };
         let mut rendered = site.render(&inputs).map_err(|error| unrendered(error, supply))?;
         rendered.hosts.retain(|_, chain| !chain.is_empty());

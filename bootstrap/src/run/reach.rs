@@ -82,7 +82,11 @@ impl Run {
         let mut tasks = JoinSet::new();
         for host in hosts {
             let (run, transports, host) = (self.handle(), Arc::clone(&transports), host.clone());
-            tasks.spawn(async move { (host.name.clone(), run.reach_host(&transports, &host).await) });
+            let vpn = self.inventory().openvpn().filter(|(edge, _)| edge.name == host.name);
+            let vpn_port = vpn.map(|(_, openvpn)| openvpn.port);
+            tasks.spawn(
+                async move { (host.name.clone(), run.reach_host(&transports, &host, vpn_port).await) },
+            );
         }
         let _orderly = self.stop().orderly(Phase::Connecting);
         let mut reached = Reached { hosts: BTreeMap::new(), problems: Vec::new(), unreached: Vec::new() };
@@ -146,13 +150,15 @@ impl Run {
 }
 
 impl super::Handle {
-    /// Connects to one host and takes its facts; its agent waits for more to do.
+    /// Connects to one host and takes its facts, whoever holds `vpn_port` among them; its agent waits for more to do.
     pub(crate) async fn reach_host(
         &self,
         transports: &Arc<Transports>,
         host: &Host,
+        vpn_port: Option<u16>,
     ) -> Result<ReachedHost, Problem> {
-        Way { run: self.clone(), transports: Arc::clone(transports), host: host.clone() }.reach().await
+        let transports = Arc::clone(transports);
+        Way { run: self.clone(), transports, host: host.clone(), vpn_port }.reach().await
     }
 }
 
@@ -161,11 +167,13 @@ struct Way {
     run: super::Handle,
     transports: Arc<Transports>,
     host: Host,
+    /// The port of the VPN's server, where the host is to have it.
+    vpn_port: Option<u16>,
 }
 
 impl Way {
     async fn reach(self) -> Result<ReachedHost, Problem> {
-        let (run, host) = (self.run.clone(), self.host.clone());
+        let (run, host, vpn_port) = (self.run.clone(), self.host.clone(), self.vpn_port);
         let failed = |error: SessionError| error.problem(&host.name);
         run.events.send(&Event::HostConnecting { host: host.name.clone(), address: host.address.clone() });
         let (connection, deployed) = self.connect().await?;
@@ -181,7 +189,7 @@ impl Way {
             agent_sent,
             milliseconds: run.elapsed_milliseconds(),
         });
-        let facts = session.facts(check::query(host.role)).await.map_err(failed)?;
+        let facts = session.facts(check::query(host.role, vpn_port)).await.map_err(failed)?;
         let clock = ClockReading::of(&facts);
         Ok(ReachedHost { session, facts, clock, host_key })
     }

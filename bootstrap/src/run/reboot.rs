@@ -162,7 +162,7 @@ impl Reboots {
         let differs = Observation::Unknown { because: String::new() };
         let ordered = chain.segment(&[(step.clone(), differs)], &Given::default(), ended).await;
         let role = self.inventory.host(chain.host).map(|host| host.role);
-        let query = role.map(check::query).unwrap_or_default();
+        let query = role.map(|role| check::query(role, None)).unwrap_or_default();
         let booted = match ordered {
             Ok(()) => self.unless_stopped(chain.session.booted(&boot_id, query, deadline)).await,
             // The wish to stop takes the link away as well.
@@ -259,6 +259,7 @@ impl Reboots {
             artifacts: &self.supply.artifacts,
             leader: &self.leader,
             clocks: &clocks,
+            openvpn: self.supply.openvpn.as_ref(),
         };
         let mut rendered = self
             .site

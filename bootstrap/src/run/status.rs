@@ -103,16 +103,11 @@ impl Status {
             (true, 0) => "as the inventory says".to_owned(),
             (true, count) => format!("{count} of its own steps differ"),
         };
-        format!("cluster {} ({}): {state}\n{}", self.cluster, self.kubernetes, table(&rows))
+        format!(
+            "cluster {} ({}): {state}\n{}",
+            self.cluster,
+            self.kubernetes,
+            crate::output::text::table(&rows)
+        )
     }
-}
-
-fn table(rows: &[[String; 6]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n") + "\n"
 }

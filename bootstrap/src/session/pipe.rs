@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::{Session, SessionError};
 use crate::ssh::Stream;
 
-/// A byte stream to a TCP service as the host sees it.
+/// A byte stream to a service as the host sees it.
 #[derive(Debug)]
 pub struct Pipe {
     stream: Stream,
@@ -19,7 +19,7 @@ pub struct Pipe {
 }
 
 impl Session {
-    /// A byte stream to `address` (`127.0.0.1:6443`: an IP and a port) on the host: one more channel of the same
+    /// A byte stream to `address` (`127.0.0.1:6443`: an IP and a port; `unix:/run/a.sock`: a socket) on the host: one more channel of the same
     /// connection. At most four at a time; the fifth waits.
     pub async fn pipe(&self, address: &str) -> Result<Pipe, SessionError> {
         let permits = self.pipes().clone();

@@ -127,6 +127,11 @@ impl ClusterState {
         self.folder.join(KNOWN_HOSTS)
     }
 
+    /// What the VPN needs to keep.
+    pub fn vpn(&self) -> crate::vpn::Folder {
+        crate::vpn::Folder::of(&self.folder)
+    }
+
     /// The cluster's own kubeconfig.
     pub fn kubeconfig_path(&self) -> PathBuf {
         self.folder.join("kubeconfig")
@@ -200,6 +205,18 @@ pub(crate) fn write_privately(path: &Path, content: &[u8]) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// The same, and it is on the disk, name and all, before anything else happens.
+pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    write_privately(path, content)?;
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
+}
+
+/// What was renamed into the folder stays there, also when the power goes.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs_err::File::open(folder)?.sync_all()
 }
 
 /// The id of a run that nobody has seen yet.

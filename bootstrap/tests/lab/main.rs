@@ -21,6 +21,7 @@ mod login;
 mod machines;
 mod mesh;
 mod odd_hosts;
+mod openvpn;
 mod own_playbook;
 mod packages;
 mod ready;
