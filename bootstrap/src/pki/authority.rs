@@ -159,8 +159,8 @@ mod tests {
             let key_usage = leaf.key_usage().unwrap().unwrap().value;
             assert!(key_usage.digital_signature() && !key_usage.key_cert_sign());
             let identifiers = leaf.extensions().iter();
-            let named = identifiers.map(|extension| extension.oid.to_id_string());
-            assert!(named.into_iter().any(|oid| oid == "2.5.29.35"), "no authority key identifier");
+            let mut named = identifiers.map(|extension| extension.oid.to_id_string());
+            assert!(named.any(|oid| oid == "2.5.29.35"), "no authority key identifier");
             let backdated = leaf.validity().not_before.timestamp();
             assert_eq!(backdated, now().as_second() - 86_400);
             assert_eq!(leaf.validity().not_after.timestamp(), now().as_second() + 10 * 86_400);

@@ -26,7 +26,7 @@ pub struct Profile<'a> {
 
 impl Profile<'_> {
     /// Its text. Every option is one that stock clients know: OpenVPN 2.5 and later, OpenVPN Connect, Tunnelblick, and
-    /// NetworkManager.
+    /// `NetworkManager`.
     pub fn render(&self) -> Secret {
         let OpenVpn { remote, port, .. } = self.openvpn;
         let (user, cluster) = (self.user, self.cluster);

@@ -1,5 +1,6 @@
 //! The real `OpenVPN` in network namespaces: its server with the configuration that the playbook renders and keys made here, its
 //! clients with our profiles. Needs root, `ip` and `openvpn`; `cargo xtask test` has them.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -63,7 +64,7 @@ impl Namespace {
         let path = Path::new("/run/netns").join(&self.0);
         std::thread::scope(|scope| {
             let inside = scope.spawn(move || {
-                setns(std::fs::File::open(path).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
+                setns(fs_err::File::open(path).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
                 work()
             });
             inside.join().unwrap()

@@ -83,8 +83,8 @@ fn routes(openvpn: &OpenVpn, faults: &mut Faults) {
     let remote = openvpn.remote.valid();
     let remote_address = remote.and_then(|remote| remote.value.parse::<Ipv4Addr>().ok());
     for (index, route) in routes.value.iter().enumerate() {
-        let earlier = routes.value[..index].iter();
-        if let Some(first) = earlier.into_iter().find(|first| first.value.contains(&route.value)) {
+        let mut earlier = routes.value[..index].iter();
+        if let Some(first) = earlier.find(|first| first.value.contains(&route.value)) {
             faults.push(
                 Fault::new(route.span, format!("`{}` is routed already", route.value))
                     .related(first.span, "here")
