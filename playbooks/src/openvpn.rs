@@ -31,11 +31,11 @@ pub struct VpnMaterial {
 impl VpnMaterial {
     /// The variable `openvpn`; `docs/playbooks.md` tells its fields.
     pub(crate) fn variable(&self, openvpn: &OpenVpn) -> Value {
-        let routes: Vec<Value> = openvpn.routes.iter().map(network).collect();
+        let routes: Vec<Value> = openvpn.routes.iter().copied().map(network).collect();
         json!({
             "port": openvpn.port,
             "device": OpenVpn::DEVICE,
-            "network": network(&openvpn.network),
+            "network": network(openvpn.network),
             "server_address": openvpn.server_address(),
             "routes": routes,
             "dns": openvpn.dns,
@@ -50,6 +50,6 @@ impl VpnMaterial {
 }
 
 /// As OpenVPN writes networks.
-fn network(network: &Ipv4Net) -> Value {
+fn network(network: Ipv4Net) -> Value {
     json!({ "address": network.addr(), "mask": network.netmask() })
 }
