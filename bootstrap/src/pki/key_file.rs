@@ -14,8 +14,7 @@ pub fn is_sealed(text: &str) -> bool {
 /// Encrypts a key (PEM, PKCS#8).
 pub fn seal(key: &Secret, passphrase: &Secret) -> Result<Secret, PkiError> {
     let document = document(key, PrivateKeyInfoRef::PEM_LABEL)?;
-    let plain =
-        PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|error| PkiError::Key(error.into()))?;
+    let plain = PrivateKeyInfoRef::try_from(document.as_bytes()).map_err(PkiError::Key)?;
     let sealed = plain.encrypt(passphrase.expose()).map_err(PkiError::Key)?;
     pem(&sealed, EncryptedPrivateKeyInfoRef::PEM_LABEL)
 }
@@ -27,8 +26,7 @@ pub fn open(text: &Secret, passphrase: Option<&Secret>) -> Result<Secret, PkiErr
     }
     let passphrase = passphrase.ok_or(PkiError::Sealed)?;
     let document = document(text, EncryptedPrivateKeyInfoRef::PEM_LABEL)?;
-    let sealed = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes())
-        .map_err(|error| PkiError::Key(error.into()))?;
+    let sealed = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(PkiError::Key)?;
     // What a wrong passphrase gives is no padding, or no key.
     let key = sealed.decrypt(passphrase.expose()).map_err(|_| PkiError::Passphrase)?;
     pem(&key, PrivateKeyInfoRef::PEM_LABEL)

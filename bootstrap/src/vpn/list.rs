@@ -1,5 +1,6 @@
 //! Who may come in, as `garboard vpn list` shows it. Pure; `docs/vpn.md` tells its JSON.
 
+use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
 use garboard_inventory::OpenVpn;
@@ -93,25 +94,25 @@ impl List {
             ]);
         }
         let mut shown = text::table(&rows);
+        // Into a String: that cannot fail.
         for user in &self.users {
             if let Some(until) = user.until
                 && user.standing == Standing::Valid
                 && until.duration_since(now) < SOON
             {
                 let name = &user.name;
-                shown.push_str(&format!(
-                    "the profile of `{name}` ends on {}: `garboard vpn add {name} --replace` writes a new one\n",
+                let _ = writeln!(
+                    shown,
+                    "the profile of `{name}` ends on {}: `garboard vpn add {name} --replace` writes a new one",
                     text::date(until)
-                ));
+                );
             }
         }
         if let Some(until) = self.server.certificate_until
             && until.duration_since(now) < SOON
         {
-            shown.push_str(&format!(
-                "the server's certificate ends on {}: `garboard up` renews it\n",
-                text::date(until)
-            ));
+            let day = text::date(until);
+            let _ = writeln!(shown, "the server's certificate ends on {day}: `garboard up` renews it");
         }
         if !self.server.reached {
             shown.push_str("the server did not answer: who is connected is not known\n");

@@ -17,7 +17,7 @@ pub(super) struct Revoke {
 
 /// What came of it.
 #[derive(Serialize)]
-struct Revoked<'a> {
+struct Outcome<'a> {
     user: &'a str,
     /// There was a certificate that let in until now.
     revoked: bool,
@@ -48,7 +48,7 @@ async fn work(run: &Run, global: &Global, user: &str) -> Result<u64, Ended> {
     })?;
     let changes = run.apply_vpn(&reached).await?;
     let ended = run.end_sessions(&reached, |session| session.user == user).await?;
-    let told = Revoked { user, revoked, ended_sessions: ended.len() };
+    let told = Outcome { user, revoked, ended_sessions: ended.len() };
     match global.output {
         Format::Human => run.print(&told.human(listed)),
         Format::Json => run.print_json(&told),
@@ -56,7 +56,7 @@ async fn work(run: &Run, global: &Global, user: &str) -> Result<u64, Ended> {
     run.end(reached, changes).await
 }
 
-impl Revoked<'_> {
+impl Outcome<'_> {
     fn human(&self, listed: bool) -> String {
         let user = self.user;
         let what = if self.revoked { "is revoked" } else { "had no profile that lets in" };
