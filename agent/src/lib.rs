@@ -10,6 +10,7 @@ pub mod civil_time;
 pub mod engine;
 pub mod executor;
 pub mod facts;
+pub mod guard;
 pub mod join;
 pub mod mesh;
 pub(crate) mod packages;

@@ -45,7 +45,7 @@ pub enum Field {
     Target,
     /// A value: of a sysctl, the host name, a line.
     Value,
-    /// A kernel module, loaded or not.
+    /// A kernel module or a table of the packet filter, loaded or not.
     Loaded,
     /// A package of the operating system: `installed`, or the state it is in.
     Installed,

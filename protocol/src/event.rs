@@ -69,6 +69,13 @@ pub enum Body {
         /// Whether the step stands still until another program on the host is done.
         waits: bool,
     },
+    /// What a step has changed may have cut the host off: it is taken back unless a client that connects from now on says `Confirm`.
+    Unconfirmed {
+        /// Which.
+        id: StepId,
+        /// How long it waits.
+        seconds: u64,
+    },
     /// A step of the queue ended well.
     Finished {
         /// Which.

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::mesh;
 use crate::owned::Owned;
 use crate::reset::{Keepsake, ResetOptions};
-use crate::step::{Blob, QueuedStep};
+use crate::step::{Blob, QueuedStep, StepId};
 
 /// A request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,6 +63,12 @@ pub enum Body {
     MeshProbe(mesh::Probe),
     /// Close the mesh's ports. Ends with `MeshClosed` once they are.
     MeshClose,
+    /// The host can be reached with what the step has changed: see `Unconfirmed`. Only a connection that is younger than the change
+    /// counts. Ends with `Done`.
+    Confirm {
+        /// Which.
+        id: StepId,
+    },
     /// Finish the running step, drop the queue. Ends with `Done`.
     Cancel,
     /// Orderly end: ends with `Done`, then the executor exits. Removes all it brought when nothing was changed on this host

@@ -70,6 +70,8 @@ pub enum Step {
     BootConfig(BootConfig),
     /// See [`Reboot`].
     Reboot(Reboot),
+    /// See [`Nft`].
+    Nft(Nft),
 }
 
 impl Step {
@@ -94,6 +96,7 @@ impl Step {
             Self::Clock(_) => "clock",
             Self::BootConfig(_) => "boot_config",
             Self::Reboot(_) => "reboot",
+            Self::Nft(_) => "nft",
         }
     }
 
@@ -124,6 +127,7 @@ impl Step {
                 let reasons: Vec<String> = step.pending.iter().map(ToString::to_string).collect();
                 format!("once, for {}", reasons.join(" or "))
             }
+            Self::Nft(step) => step.table.clone(),
         }
     }
 
@@ -353,6 +357,18 @@ pub struct BootConfig {
 pub struct Reboot {
     /// What it looks for; at least one.
     pub pending: Vec<Pending>,
+}
+
+/// An nftables table of our own, replaced as a whole. It may cut the connection: it is loaded at run time only, taken back by a timer
+/// on the host, and made permanent once a client has confirmed it over a connection that it opened afterwards. Restore removes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nft {
+    /// Family and name, with a blank between: `inet garboard_edge`.
+    pub table: String,
+    /// `table FAMILY NAME { … }`, nothing before and nothing behind it.
+    pub rules: String,
+    /// What others put into its sets survives the replacement, and is no difference.
+    pub keep_sets: bool,
 }
 
 /// What only a boot brings about.

@@ -16,6 +16,7 @@ use garboard_protocol::event::{Body, Failure};
 use garboard_protocol::step::Outputs;
 use garboard_protocol::{Change, Observation, Owned, QueuedStep, Step};
 
+use crate::guard::Guard;
 use crate::steps::{Context, Kind, ProbeContext, StepError};
 use crate::store::{Baseline, Intent, Layout, Owns, Records, Snapshot};
 use crate::system::{Answers, Look, Pass, System};
@@ -52,6 +53,7 @@ pub struct Engine {
     is_going_down: bool,
     answers: Answers,
     asked: Instant,
+    guard: Arc<Guard>,
 }
 
 impl Engine {
@@ -69,8 +71,14 @@ impl Engine {
             is_going_down: false,
             answers: Answers::default(),
             asked: Instant::now(),
+            guard: Arc::default(),
             host,
         })
+    }
+
+    /// Says by whom changes are confirmed that may cut the connection; without it nobody confirms any.
+    pub fn guarded_by(&mut self, guard: Arc<Guard>) {
+        self.guard = guard;
     }
 
     /// What it works on.
@@ -186,6 +194,11 @@ impl Engine {
             say(Body::Progress { id: step.id.clone(), text: text.to_owned(), waits });
         };
         let (progress, waiting) = (|text: &str| tell(text, false), |text: &str| tell(text, true));
+        let confirmed = || {
+            self.guard.open(&step.id);
+            say(Body::Unconfirmed { id: step.id.clone(), seconds: self.guard.patience().as_secs() });
+            self.guard.wait()
+        };
         let context = Context {
             system: &*self.host.system,
             records: &self.records,
@@ -193,6 +206,7 @@ impl Engine {
             baseline: &self.baseline,
             progress: &progress,
             waiting: &waiting,
+            confirmed: &confirmed,
         };
         (self.host.kinds)(&step.step).apply(changes, &context)
     }

@@ -34,6 +34,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, timeout_at};
 
 use crate::engine::Engine;
+use crate::guard::Guard;
 use crate::store::Blobs;
 use client::Client;
 use input::{Input, greet};
@@ -97,7 +98,9 @@ impl Door {
 impl Executor {
     /// An executor for the run of `holder`, as the program `agent`. Reads the host's notes; writes nothing.
     pub fn new(services: Services, holder: Holder, agent: Digest) -> io::Result<Self> {
-        let engine = Engine::load(services.host.clone(), &holder.run)?;
+        let mut engine = Engine::load(services.host.clone(), &holder.run)?;
+        let guard = Arc::new(Guard::default());
+        engine.guarded_by(Arc::clone(&guard));
         let blobs = Blobs::new(services.host.layout.clone());
         let (sender, inputs) = channel(INPUTS);
         Ok(Self {
@@ -106,6 +109,7 @@ impl Executor {
                 services,
                 engine: Arc::new(Mutex::new(engine)),
                 blobs: Arc::new(Mutex::new(blobs)),
+                guard,
             },
             holder,
             agent,

@@ -74,6 +74,7 @@ impl Executor {
         }
         self.epoch += 1;
         let epoch = self.epoch;
+        self.bench.guard.arrived(epoch);
         let Arrived { hello, request, incoming, outgoing } = arrived;
         let reader = tokio::spawn(read(incoming, epoch, Arc::clone(&self.bench.blobs), self.sender.clone()));
         let client = Client::new(epoch, hello.seen.is_some(), outgoing, reader);
@@ -137,6 +138,13 @@ impl Executor {
             request::Body::Queue { steps } => return self.queue.append(asked, steps),
             request::Body::MeshListen(listen) => return self.mesh_listen(asked, &listen),
             request::Body::MeshProbe(probe) => return self.mesh_probe(asked, probe),
+            request::Body::Confirm { id } => {
+                let body = match self.bench.guard.confirm(&id, epoch) {
+                    Ok(()) => Body::Done,
+                    Err(why) => Body::Failed(refusal(why)),
+                };
+                return self.answer(asked, body);
+            }
             request::Body::MeshClose => return self.mesh_close(asked),
             request::Body::Cancel => {
                 self.mesh_cancel();

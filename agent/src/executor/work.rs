@@ -11,6 +11,7 @@ use garboard_protocol::{Facts, Owned, QueuedStep, Step};
 use super::admin;
 use crate::engine::{Engine, Host, failure};
 use crate::facts;
+use crate::guard::Guard;
 use crate::steps::StepError;
 use crate::store::{Blobs, Layout};
 use crate::system::Look;
@@ -56,6 +57,7 @@ pub(super) struct Bench {
     pub services: Services,
     pub run: String,
     pub engine: Arc<Mutex<Engine>>,
+    pub guard: Arc<Guard>,
     pub blobs: Arc<Mutex<Blobs>>,
 }
 
@@ -87,7 +89,10 @@ impl Bench {
                 let report = report((self.services.reset)(&engine, &options, &mut |body| say(body)));
                 // What the engine knew of the host is gone with it.
                 match Engine::load(host, &self.run) {
-                    Ok(fresh) => *engine = fresh,
+                    Ok(mut fresh) => {
+                        fresh.guarded_by(Arc::clone(&self.guard));
+                        *engine = fresh;
+                    }
                     Err(source) => tell_lost(&source, say),
                 }
                 engine.mark_changed();

@@ -12,7 +12,7 @@ mod kept;
 pub(crate) mod links;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
-mod nft;
+pub(crate) mod nft;
 mod owned;
 mod pattern;
 pub(crate) mod pods;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use garboard_protocol::reset::Leftover;
 
 use crate::packages::{State, Status};
-use crate::steps::boot_config;
 use crate::steps::path::failed;
 use crate::steps::swap::COMMENT;
 use crate::steps::sysctl::{live, path_of};
 use crate::steps::unit::{is_running, state};
 use crate::steps::{Content, Entry, PathBefore, StepError};
+use crate::steps::{boot_config, nft};
 use crate::store::Baseline;
 use crate::system::{Command, CommandError, Kind, Look, System, temporary};
 
@@ -60,6 +60,7 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
             system.set_hostname(before).map_err(failed("set the host name in", "/proc/sys/kernel/hostname"))
         }
         Entry::Line { path, line } => remove_line(path, line, system),
+        Entry::NftTable { table } => nft::remove(table, system),
         Entry::KernelParameter { path, parameter } => boot_config::remove(path, parameter, system),
         // Packages all at once, by `super::work`: they need each other.
         Entry::Package { .. } | Entry::Member { .. } => Ok(()),
@@ -137,6 +138,12 @@ pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover
                 }
                 Some(_) => of("package", name, "was not installed before".to_owned()),
             }
+        }
+        Entry::NftTable { table } => {
+            if nft::is_there(table, look)? {
+                return of("nft table", table, "was not there before".to_owned());
+            }
+            Ok(None)
         }
         Entry::KernelParameter { path, parameter } => {
             if boot_config::is_there(path, parameter, look)? {

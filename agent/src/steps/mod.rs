@@ -16,6 +16,7 @@ mod kubeadm;
 mod kubeadm_init;
 mod kubeadm_join;
 mod membership;
+pub(crate) mod nft;
 mod oci_layout;
 mod package;
 pub(crate) mod path;
@@ -119,6 +120,9 @@ pub struct Context<'a> {
     pub progress: &'a dyn Fn(&str),
     /// Says for whom or what a step stands still.
     pub waiting: &'a dyn Fn(&str),
+    /// Waits until a client has logged in after this call began; `false`: nobody has, in time. For changes that may cut the
+    /// connection.
+    pub confirmed: &'a dyn Fn() -> bool,
 }
 
 impl Context<'_> {
@@ -236,6 +240,11 @@ pub enum Entry {
         /// `init` or `join`.
         by: String,
     },
+    /// A table of the packet filter that was not there before.
+    NftTable {
+        /// Family and name.
+        table: String,
+    },
     /// A kernel parameter that was not in a boot loader's file.
     KernelParameter {
         /// The file.
@@ -258,6 +267,7 @@ impl Entry {
             Self::Hostname { .. } => "hostname".to_owned(),
             Self::Line { path, line } => format!("line {path} {line}"),
             Self::Member { by } => format!("member {by}"),
+            Self::NftTable { table } => format!("nft_table {table}"),
             Self::KernelParameter { path, parameter } => format!("kernel_parameter {path} {parameter}"),
         }
     }
@@ -318,5 +328,6 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::Clock(step) => step,
         Step::BootConfig(step) => step,
         Step::Reboot(step) => step,
+        Step::Nft(step) => step,
     }
 }

@@ -15,7 +15,7 @@ use garboard_agent::{facts, reset};
 use garboard_protocol::codec::{Chunk, read_message};
 use garboard_protocol::event::Body;
 use garboard_protocol::request::{self, Hello};
-use garboard_protocol::step::{Artifact, Blob, File, Hostname, Outputs};
+use garboard_protocol::step::{Artifact, Blob, File, Hostname, Nft, Outputs};
 use garboard_protocol::{
     Change, Digest, Event, Field, Frame, FrameCodec, Observation, QueuedStep, Request, Step, StepId,
 };
@@ -88,6 +88,12 @@ impl Lab {
         let name = self.path(&format!("held{number}")).to_string_lossy().into_owned();
         nix::unistd::mkfifo(Path::new(&name), nix::sys::stat::Mode::S_IRWXU).unwrap();
         queued(number, Step::Hostname(Hostname { name }))
+    }
+
+    /// A step whose change waits for a confirmation, and writes a file after it.
+    pub(crate) fn guarded(&self, number: u32) -> QueuedStep {
+        let table = self.path(&format!("guarded{number}")).to_string_lossy().into_owned();
+        queued(number, Step::Nft(Nft { table, rules: String::new(), keep_sets: false }))
     }
 
     /// Lets a held step end.
@@ -210,11 +216,30 @@ fn snapshot(_: &dyn Look) -> std::io::Result<serde_json::Value> {
     Ok(serde_json::json!({ "late": false }))
 }
 
-/// The agent's own kinds, but a host name is a path of a named pipe on which the step waits.
+/// The agent's own kinds, but a host name is a path of a named pipe on which the step waits, and a table one of a file that is written
+/// when the step is confirmed.
 fn kinds(step: &Step) -> &dyn Kind {
     match step {
         Step::Hostname(step) => Box::leak(Box::new(Held(step.name.clone()))),
+        Step::Nft(step) => Box::leak(Box::new(Guarded(step.table.clone()))),
         other => steps::kind(other),
+    }
+}
+
+struct Guarded(String);
+
+impl Kind for Guarded {
+    fn probe(&self, context: &ProbeContext<'_>) -> Result<Observation, StepError> {
+        let is_done = context.look.metadata(Path::new(&self.0)).unwrap().is_some();
+        let change = Change::new(&self.0, Field::Loaded, None, Some("loaded".into()));
+        Ok(Observation::from_changes(if is_done { Vec::new() } else { vec![change] }))
+    }
+
+    fn apply(&self, _: &[Change], context: &Context<'_>) -> Result<Outputs, StepError> {
+        if (context.confirmed)() {
+            context.system.write(Path::new(&self.0), b"", 0o600).unwrap();
+        }
+        Ok(Outputs::new())
     }
 }
 

@@ -268,3 +268,26 @@ async fn a_run_that_changed_something_keeps_its_notes_and_only_its_own_agent() {
     client.until_end(3).await;
     assert!(ours.exists() && next.layout.entries().exists());
 }
+
+#[tokio::test]
+async fn a_change_is_confirmed_only_by_a_client_that_came_after_it() {
+    let lab = Lab::new();
+    let mut old = lab.client(None).await;
+    old.send(2, request::Body::Queue { steps: vec![lab.guarded(1)] }).await;
+    let id = loop {
+        if let Body::Unconfirmed { id, .. } = old.next().await.unwrap().body {
+            break id;
+        }
+    };
+    old.send(3, request::Body::Confirm { id: id.clone() }).await;
+    let refused = failure(old.end_of(3).await);
+    assert!(refused.message.contains("the connection is older"), "{}", refused.message);
+    assert!(!lab.path("guarded1").exists());
+
+    let mut young = lab.client(Some(0)).await;
+    young.send(4, request::Body::Confirm { id }).await;
+    let events = young.until_end(2).await;
+    assert!(matches!(events.last().unwrap().body, Body::Done), "{events:?}");
+    assert!(events.iter().any(|event| event.request == 4 && matches!(event.body, Body::Done)), "{events:?}");
+    assert!(lab.path("guarded1").exists());
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use garboard_agent::engine::{Engine, Host};
+use garboard_agent::guard::Guard;
 use garboard_agent::store::Layout;
 use garboard_agent::system::fake::Fake;
 use garboard_agent::system::{Command, CommandError, Look, Output, System};
@@ -20,6 +21,10 @@ pub(crate) struct World {
     pub(crate) active: BTreeMap<String, i128>,
     /// Tables of nftables.
     pub(crate) tables: BTreeSet<String>,
+    /// What is loaded into those that `nft --file` made.
+    pub(crate) rules: BTreeMap<String, String>,
+    /// Timers of systemd that run `nft --file PATH`.
+    pub(crate) timers: BTreeMap<String, String>,
     /// Images of containerd: name, target digest.
     pub(crate) images: BTreeMap<String, String>,
     /// What kubeadm should do instead of its work: leave half of it and fail.
@@ -126,6 +131,47 @@ impl Machine {
         Ok(finished.into_inner().unwrap())
     }
 
+    /// Runs a step whose change waits for a confirmation; `unconfirmed` is called when it does.
+    pub(crate) fn run_guarded(
+        &self,
+        step: &Step,
+        guard: &Arc<Guard>,
+        unconfirmed: impl Fn(&StepId),
+    ) -> Result<(), Box<Failure>> {
+        let mut engine = self.engine();
+        engine.guarded_by(Arc::clone(guard));
+        let say = |body| {
+            if let Body::Unconfirmed { id, .. } = body {
+                unconfirmed(&id);
+            }
+        };
+        engine.run(&QueuedStep { id: StepId("test/0".into()), step: step.clone() }, &say)?;
+        engine.finish().unwrap();
+        Ok(())
+    }
+
+    /// The timers come due.
+    pub(crate) fn time_passes(&self) {
+        let mut world = self.world.lock().unwrap();
+        for path in std::mem::take(&mut world.timers).into_values() {
+            load(&mut world, &self.fake.content(&path).expect("what takes it back is there"));
+        }
+    }
+
+    /// What only the memory holds is gone, and what the boot loads is loaded.
+    pub(crate) fn boots(&self) {
+        let mut world = self.world.lock().unwrap();
+        (world.tables, world.rules, world.timers) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        for path in self.fake.tree().keys().map(|path| path.to_string_lossy().into_owned()) {
+            if path.starts_with("/run/garboard-guard") {
+                self.fake.take(&path);
+            }
+            if path.starts_with("/etc/garboard/nft.d/") && path.ends_with(".nft") {
+                load(&mut world, &self.fake.content(&path).unwrap());
+            }
+        }
+    }
+
     pub(crate) fn probe(&self, step: &Step) -> Observation {
         self.engine().probe(&QueuedStep { id: StepId("test/0".into()), step: step.clone() }).unwrap()
     }
@@ -176,6 +222,7 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
                     }
                     "stop" => {
                         world.active.remove(*name);
+                        world.timers.remove(*name);
                     }
                     "enable" => {
                         fake.put_link(&wants, &file_of(fake, name).unwrap_or_default());
@@ -205,7 +252,30 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
         ("nft", ["list", "tables"]) => {
             printed(world.tables.iter().map(|table| format!("table {table}")).collect::<Vec<_>>().join("\n"))
         }
+        ("nft", ["--check", ..]) => printed(String::new()),
+        ("nft", ["--file", "-"]) => {
+            load(world, std::str::from_utf8(command.input.as_deref().unwrap()).unwrap());
+            printed(String::new())
+        }
+        ("nft", ["--file", path]) => {
+            load(world, &fake.content(path).expect("the file is there"));
+            printed(String::new())
+        }
+        ("nft", ["--json", "--stateless", "list", "table", family, name]) => {
+            let rules = &world.rules[&format!("{family} {name}")];
+            let table = serde_json::json!({ "family": family, "name": name, "handle": world.rules.len() });
+            printed(
+                serde_json::json!({ "nftables": [{ "table": table }, { "rule": { "expr": rules } }] })
+                    .to_string(),
+            )
+        }
+        ("systemd-run", words) => {
+            let unit = words.iter().find_map(|word| word.strip_prefix("--unit=")).unwrap();
+            world.timers.insert(format!("{unit}.timer"), words.last().unwrap().to_string());
+            printed(String::new())
+        }
         ("nft", ["delete", "table", family, name]) => {
+            world.rules.remove(&format!("{family} {name}"));
             world.tables.remove(&format!("{family} {name}"));
             printed(String::new())
         }
@@ -253,6 +323,20 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
         }
         ("sync" | "journalctl", _) | ("crictl", [.., "pods", "--quiet"]) => printed(String::new()),
         _ => None,
+    }
+}
+
+/// A transaction: `table T`, `delete table T` or `flush table T`, and what is in it from now on; nothing: it is gone.
+fn load(world: &mut World, script: &str) {
+    let mut parts = script.splitn(3, '\n');
+    let table = parts.next().unwrap().strip_prefix("table ").unwrap().to_owned();
+    assert!(parts.next().unwrap().ends_with(&format!(" table {table}")), "{script}");
+    let rules = parts.next().unwrap_or_default().trim();
+    world.tables.remove(&table);
+    world.rules.remove(&table);
+    if !rules.is_empty() {
+        world.tables.insert(table.clone());
+        world.rules.insert(table, rules.to_owned());
     }
 }
 

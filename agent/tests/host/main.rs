@@ -8,6 +8,7 @@ mod files;
 mod machine;
 mod membership;
 mod packages;
+mod packet_filter;
 mod raspberry_pi;
 mod reset;
 mod settings;

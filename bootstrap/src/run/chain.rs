@@ -205,6 +205,7 @@ impl Chain<'_> {
                     text,
                     waits,
                 }),
+                Body::Unconfirmed { id, seconds } => self.confirm(id, seconds).await,
                 Body::Finished { id, changes, outputs, milliseconds } => {
                     self.finished(&id, changes, milliseconds, ended);
                     let place = segment.iter().position(|(planned, _)| planned.id == id);
@@ -225,6 +226,20 @@ impl Chain<'_> {
             }
         }
         Err(Problem::new(Exit::Failed, "the agent's answer ended early").host(self.host).into())
+    }
+
+    /// Logs in to the host over a new connection, so that what a step has changed stays. Where that is not possible the host takes the
+    /// change back, and says so as the step's failure.
+    async fn confirm(&self, id: StepId, seconds: u64) {
+        self.events.send(&Event::StepProgress {
+            host: self.host.to_owned(),
+            step: id.to_string(),
+            text: format!("loaded for {seconds} s; a login over a new connection makes it permanent"),
+            waits: true,
+        });
+        if let Err(error) = self.session.confirm(id).await {
+            tracing::debug!("a change of {} was not confirmed: {error}", self.host);
+        }
     }
 
     fn complete(&self, planned: &PlannedStep, given: &Given) -> Result<Step, Problem> {

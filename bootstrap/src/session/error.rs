@@ -46,6 +46,9 @@ pub enum SessionError {
         /// How it ended.
         first: Box<SessionError>,
     },
+    /// It was given up for a new one.
+    #[error("the connection was given up for a new one")]
+    Renewed,
     /// What arrives is no conversation of ours.
     #[error("the agent's answer makes no sense: {cause}")]
     Protocol {
@@ -103,7 +106,7 @@ impl SessionError {
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::Held { failure } | Self::AgentFailed(failure) => return failure.help.clone(),
-            Self::Silent | Self::Lost { .. } => {
+            Self::Silent | Self::Lost { .. } | Self::Renewed => {
                 "see the network and the host's power; what runs there goes on, and a re-run takes it over".to_owned()
             }
             Self::Closed { .. } => {
@@ -127,7 +130,7 @@ impl SessionError {
 
     /// Whether only the connection is lost: the agent goes on, and may be reached again.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::Silent | Self::Closed { .. })
+        matches!(self, Self::Silent | Self::Closed { .. } | Self::Renewed)
     }
 
     /// The whole story, for `host` of the inventory.

@@ -10,7 +10,7 @@ use garboard_protocol::codec::Chunk;
 use garboard_protocol::event::{Body, Welcome};
 use garboard_protocol::request::{Body as Ask, Hello, Request};
 use garboard_protocol::{Digest, Frame};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,8 @@ const WAITING_CHUNKS: usize = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 /// For one attempt to reach a host that boots: a login, the agent sent anew over a slow line, its start.
 const ATTEMPT: Duration = Duration::from_secs(90);
+/// For a host that lets nobody in to take back what it was changed to, and to be reached again.
+const TAKEN_BACK: Duration = Duration::from_secs(90);
 /// For a connection that is given up to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -87,6 +89,8 @@ pub(super) struct Speaker {
     pub(super) id: u64,
     /// Whether the host is about to boot anew: then it is another executor that is looked for.
     pub(super) reboot: Reboot,
+    /// Somebody wants another connection.
+    pub(super) renewal: Arc<Notify>,
 }
 
 impl Speaker {
@@ -149,15 +153,20 @@ impl Speaker {
         let mut executor = linked.welcome.executor.clone();
         loop {
             // The connection is the session's, and goes with it: it is not held here.
-            let Linked { link, talk, .. } = linked;
+            let Linked { link, mut talk, .. } = linked;
             self.waiting.linked(link);
-            let why = talk.await;
+            let why = tokio::select! {
+                why = &mut talk => why,
+                () = self.renewal.notified(), if back.is_some() && !leaving.is_cancelled() => SessionError::Renewed,
+            };
+            let is_wanted = matches!(why, SessionError::Renewed);
             let again = back.as_ref().filter(|_| why.is_loss() && !leaving.is_cancelled());
             let Some(back) = again else { return self.waiting.end(why) };
             let lost = self.waiting.parted(&why);
             let since = Instant::now();
             let reboot = self.reboot.until();
-            if reboot.is_none() {
+            let is_told = reboot.is_none() && !is_wanted;
+            if is_told {
                 back.reconnect.lost(&why, back.patience);
             }
             // What else went over the connection must not hang for ever.
@@ -165,8 +174,9 @@ impl Speaker {
                 gone(&lost);
                 tokio::spawn(async move { timeout(GOODBYE, lost.connection.close()).await });
             }
+            let patience = if is_wanted { back.patience.max(TAKEN_BACK) } else { back.patience };
             let found = tokio::select! {
-                found = self.find(back, &executor, reboot) => found,
+                found = self.find(back, &executor, reboot, patience) => found,
                 () = leaving.cancelled() => return self.waiting.end(why),
             };
             linked = match found {
@@ -180,16 +190,22 @@ impl Speaker {
                 executor.clone_from(&linked.welcome.executor);
                 self.waiting.begin_anew();
             }
-            if reboot.is_none() {
+            if is_told {
                 back.reconnect.back(since.elapsed());
             }
         }
     }
 
     /// Tries to get back to the executor; with `reboot`, until then, to whichever is there.
-    async fn find(&self, back: &Return, executor: &str, reboot: Option<Instant>) -> Result<Linked, NotBack> {
+    async fn find(
+        &self,
+        back: &Return,
+        executor: &str,
+        reboot: Option<Instant>,
+        patience: Duration,
+    ) -> Result<Linked, NotBack> {
         let begun = Instant::now();
-        let deadline = reboot.unwrap_or(begun + back.patience);
+        let deadline = reboot.unwrap_or(begun + patience);
         let mut last = None;
         loop {
             // What answers in the middle of going down, or of coming up, may never say another word.

@@ -23,7 +23,7 @@ use garboard_protocol::request::{Body as Ask, FactsQuery, Request};
 use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
 use garboard_protocol::step::Blob;
 use garboard_protocol::{Facts, Frame, Observation, Owned, QueuedStep, StepId};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use error::SessionError;
@@ -59,6 +59,8 @@ struct Inner {
     leaving: CancellationToken,
     /// Whether the host is about to boot anew.
     reboot: Reboot,
+    /// Somebody wants another connection.
+    renewal: Arc<Notify>,
     _keeper: DropGuard,
 }
 
@@ -105,8 +107,14 @@ impl Session {
         let waiting = Arc::new(Waiting::new(replay));
         let first = first_id();
         let reboot = Reboot::default();
-        let speaker =
-            Speaker { waiting: Arc::clone(&waiting), introduction, id: first, reboot: reboot.clone() };
+        let renewal = Arc::new(Notify::new());
+        let speaker = Speaker {
+            waiting: Arc::clone(&waiting),
+            introduction,
+            id: first,
+            reboot: reboot.clone(),
+            renewal: Arc::clone(&renewal),
+        };
         let linked = speaker.greet(connection, deployed, None).await?;
         let (over, leaving) = (CancellationToken::new(), CancellationToken::new());
         let sent_before = Arc::new(AtomicU64::new(0));
@@ -120,6 +128,7 @@ impl Session {
             sent_before: Arc::clone(&sent_before),
             leaving: leaving.clone(),
             reboot,
+            renewal,
             _keeper: over.clone().drop_guard(),
         };
         let counted = move |link: &Link| {
@@ -234,6 +243,16 @@ impl Session {
     pub async fn cancel(&self) -> Result<(), SessionError> {
         self.inner.leaving.cancel();
         self.inner.ask(Ask::Cancel).await.map(drop)
+    }
+
+    /// Confirms what a step has changed, over a connection that is opened now: the one that is there proves nothing, because packet
+    /// filters let through what is established. Comes back with an error where the host takes the change back.
+    pub async fn confirm(&self, id: StepId) -> Result<(), SessionError> {
+        let before = self.waiting().link().await?;
+        self.inner.renewal.notify_one();
+        self.waiting().gone(&before).await;
+        self.waiting().link().await?;
+        self.inner.ask(Ask::Confirm { id }).await.map(drop)
     }
 
     /// The orderly end: the agent leaves.

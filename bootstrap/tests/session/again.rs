@@ -256,3 +256,32 @@ async fn who_wants_to_stop_waits_for_no_lost_host() {
     assert!(asked.await.unwrap().unwrap_err().is_loss());
     assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_confirmed_over_a_connection_that_is_opened_for_it() {
+    let (session, ways) = open([
+        script(|mut agent| async move {
+            agent.welcome().await;
+            let queue = agent.request().await;
+            let body = Body::Unconfirmed { id: StepId("firewall/5".to_owned()), seconds: 45 };
+            agent.tell(Event { number: 1, request: queue.id, body }).await;
+            // The connection works: whoever confirms over it has shown nothing.
+            assert!(matches!(agent.next().await, Arrival::End), "something comes over the old connection");
+        }),
+        script(|mut agent| async move {
+            let hello = agent.request().await;
+            agent.say(hello.id, welcome("one")).await;
+            let (queue, confirm) = (agent.request().await, agent.request().await);
+            assert!(matches!(confirm.body, Ask::Confirm { ref id } if id.0 == "firewall/5"), "{confirm:?}");
+            agent.say(confirm.id, Body::Done).await;
+            agent.tell(Event { number: 2, request: queue.id, body: Body::Done }).await;
+            agent.next().await;
+        }),
+    ])
+    .await;
+    let mut queue = session.queue(vec![]).unwrap();
+    let Some(Ok(Body::Unconfirmed { id, .. })) = queue.next().await else { panic!("nothing to confirm") };
+    session.confirm(id).await.unwrap();
+    assert!(matches!(queue.next().await, Some(Ok(Body::Done))));
+    assert!(ways.told.lock().unwrap().is_empty(), "a connection that was given up is told as lost");
+}
