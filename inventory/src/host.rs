@@ -25,7 +25,9 @@ pub struct Host {
     pub host_key: Option<String>,
     /// Whether the OS hostname stays as it is.
     pub keep_hostname: bool,
-    /// Whether it faces the internet.
+    /// The tier of the network it stands in, where the inventory says so; see [`Host::tier`].
+    pub zone: Option<Zone>,
+    /// Whether it faces the internet: a worker.
     pub edge: bool,
     /// How it is reached.
     pub ssh: Ssh,
@@ -35,6 +37,37 @@ impl Host {
     /// Its address in the cluster as far as the inventory alone tells: `node_ip`, else `address` if that is an IP.
     pub fn known_node_ip(&self) -> Option<IpAddr> {
         self.node_ip.or_else(|| self.address.parse().ok())
+    }
+
+    /// The tier it stands in: as written, else `public` for the edge host, `private` for all others.
+    pub fn tier(&self) -> Zone {
+        self.zone.unwrap_or(if self.edge { Zone::Public } else { Zone::Private })
+    }
+}
+
+/// A tier of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Zone {
+    /// Towards the internet (DMZ): expected to be taken one day.
+    Public,
+    /// At home.
+    Private,
+    /// At home, and of no concern to the public tier at all.
+    Data,
+}
+
+impl Zone {
+    /// From the internet inwards.
+    pub const ALL: [Self; 3] = [Self::Public, Self::Private, Self::Data];
+
+    /// The word the inventory uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Private => "private",
+            Self::Data => "data",
+        }
     }
 }
 

@@ -15,12 +15,12 @@ pub struct Inventory {
     pub cluster: Cluster,
     /// The hosts in the order of the file; at least one, and at least one control plane.
     pub hosts: Vec<Host>,
-    /// What the host that faces the internet offers.
-    pub edge: Option<Edge>,
     /// The user's own playbooks in the order of the file.
     pub playbooks: Vec<OwnPlaybook>,
     /// Shipped playbooks that are left out.
     pub without: Vec<String>,
+    /// What faces the internet; there where one host has `edge: true`.
+    pub edge: Option<Edge>,
 }
 
 impl Inventory {

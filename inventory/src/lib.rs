@@ -14,7 +14,7 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`addons`, a host's `zone`, under `edge` all but `openvpn`), a second control plane, IPv6, networks other
+//! Keys of later versions (`addons`, under `edge` all but `firewall` and `openvpn`), a second control plane, a second edge host, IPv6, networks other
 //! than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
 mod cluster;
@@ -40,9 +40,9 @@ mod yaml;
 
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
-pub use edge::{Edge, OpenVpn};
+pub use edge::{Edge, Firewall, OpenVpn};
 pub use foreign_text::{harmless, is_harmful, one_line};
-pub use host::{Host, Role};
+pub use host::{Host, Role, Zone};
 pub use inventory::Inventory;
 pub use load::{load, load_text, load_with_home, parse};
 pub use playbook::{OwnPlaybook, Place};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 use crate::defaults;
-use crate::edge::{Edge, OpenVpn};
+use crate::edge::{Edge, Firewall, OpenVpn};
 use crate::fault::{Fault, Faults, quote};
 use crate::host::Host;
 use crate::inventory::Inventory;
@@ -52,12 +52,12 @@ pub(crate) fn resolve(
     Some(Inventory {
         cluster: cluster?,
         hosts: hosts.into_iter().collect::<Option<Vec<_>>>()?,
+        playbooks: playbooks?,
+        without: source.without.value_or(Vec::new)?.iter().map(|name| name.value.clone()).collect(),
         edge: match edge {
             None => None,
             Some(edge) => Some(edge?),
         },
-        playbooks: playbooks?,
-        without: source.without.value_or(Vec::new)?.iter().map(|name| name.value.clone()).collect(),
     })
 }
 
@@ -86,7 +86,13 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
         None => None,
         Some(openvpn) => Some(resolve_openvpn(openvpn, base, faults)?),
     };
-    Some(Edge { openvpn })
+    let firewall = Firewall {
+        lan: optional(&source.firewall.lan)?,
+        public_tcp: source.firewall.public_tcp.value_or(Vec::new)?,
+        public_udp: source.firewall.public_udp.value_or(Vec::new)?,
+        reach: source.firewall.reach.value_or(Vec::new)?,
+    };
+    Some(Edge { firewall, openvpn })
 }
 
 fn resolve_openvpn(source: &source::OpenVpn, base: Option<Base<'_>>, faults: &mut Faults) -> Option<OpenVpn> {
@@ -136,6 +142,7 @@ fn resolve_host(
         labels: source.labels.value_or(Default::default)?,
         host_key: optional(&source.host_key)?,
         keep_hostname: source.keep_hostname.value_or(|| false)?,
+        zone: optional(&source.zone)?,
         edge: source.edge.value_or(|| false)?,
         ssh: ssh?,
     })

@@ -83,6 +83,15 @@ pub enum ClusterStep {
     },
     /// The bootstrap token of this run, where some host has yet to join.
     Token,
+    /// A taint of one node: pods that do not tolerate it are not scheduled there.
+    Taint {
+        /// Its name.
+        node: String,
+        /// The taint's key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
 }
 
 impl ClusterStep {
@@ -94,6 +103,7 @@ impl ClusterStep {
             Self::WaitNodes { .. } => "wait_nodes",
             Self::Label { .. } => "label",
             Self::Token => "token",
+            Self::Taint { .. } => "taint",
         }
     }
 }

@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 32] = files![
+const FILES: [(&str, &str); 40] = files![
     "site.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
@@ -21,6 +21,14 @@ const FILES: [(&str, &str); 32] = files![
     "containerd/templates/crictl.yaml.tera",
     "control-plane/playbook.yaml",
     "control-plane/templates/kubeadm.yaml.tera",
+    "firewall/playbook.yaml",
+    "firewall/templates/bans.nft.tera",
+    "firewall/templates/edge.nft.tera",
+    "firewall/templates/firewall.nft.tera",
+    "firewall/templates/garboard-firewall-watch.service.tera",
+    "firewall/templates/garboard-firewall-watch.tera",
+    "firewall/templates/garboard-firewall.service.tera",
+    "firewall/templates/tiers.nft.tera",
     "flannel/playbook.yaml",
     "flannel/templates/flannel.yaml.tera",
     "host/playbook.yaml",

@@ -81,6 +81,7 @@ fn details(step: &Step, complete: Option<&Step>) -> String {
         }
         Step::KubeadmInit(init) => secret(&init.config),
         Step::KubeadmJoin(join) => format!("{:?}\n{}", join.ca_hash, secret(&join.config)),
+        Step::Nft(nft) => format!("keep sets {}\n{}", nft.keep_sets, nft.rules),
         Step::ClusterNote(note) => format!("{:?}", note.cluster),
         _ => String::new(),
     }
@@ -152,4 +153,73 @@ fn the_vpn_on_the_edge_host() {
 fn the_shipped_site_on_arm64() {
     let inventory = inventory(THREE_HOSTS);
     compare("arm64", &inventory, &facts(&inventory, pi));
+}
+
+/// What the tiers of the network come to: rules, taint, labels.
+fn of_the_firewall(chain: &[PlannedStep]) -> String {
+    let is_meant = |planned: &&PlannedStep| {
+        planned.playbook == "firewall" || matches!(planned.step, Step::KubeadmJoin(_))
+    };
+    text_of(&chain.iter().filter(is_meant).cloned().collect::<Vec<_>>())
+}
+
+fn compare_firewalls(name: &str, inventory: &Inventory) -> Rendered {
+    let rendered = render(inventory, &facts(inventory, debian));
+    for (host, chain) in &rendered.hosts {
+        golden(&folder("rendered").join(name).join(format!("{host}.txt")), &of_the_firewall(chain));
+    }
+    let nodes: Vec<PlannedClusterStep> =
+        rendered.cluster.iter().filter(|planned| planned.playbook == "nodes").cloned().collect();
+    golden(&folder("rendered").join(name).join("nodes.txt"), &text_of_cluster(&nodes));
+    rendered
+}
+
+const TIERS: &str = "
+cluster: { name: homelab, kubernetes: v1.36.3 }
+hosts:
+  cp1: { address: 192.168.1.11, role: control_plane, zone: private }
+  w1: { address: 192.168.1.12, role: worker }
+  db1: { address: 192.168.2.11, role: worker, zone: data }
+  dmz1: { address: 192.168.0.10, role: worker, edge: true }
+edge:
+  firewall:
+    lan: [192.168.1.0/24, 192.168.2.0/24, 'fd00:1::/64']
+    public_tcp: [80, 443]
+    public_udp: [443]
+    reach: [192.168.1.5, 'fd00:1::5']
+";
+
+#[test]
+fn the_firewalls_of_three_tiers() {
+    compare_firewalls("tiers", &inventory(TIERS));
+}
+
+#[test]
+fn an_edge_host_lets_in_the_network_of_the_control_plane_if_nothing_is_said() {
+    let source = THREE_HOSTS.replace("role: worker, keep", "role: worker, edge: true, keep") + "edge: {}\n";
+    let inventory = inventory(&source);
+    let rendered = compare_firewalls("edge-by-default", &inventory);
+    let text = of_the_firewall(&rendered.hosts["w2"]);
+    assert!(text.contains("elements = { 192.168.1.0/24 }"), "{text}");
+    assert!(!text.contains("tcp dport { "), "a port is open to everybody: {text}");
+}
+
+#[test]
+fn a_host_that_is_away_changes_no_rule_of_the_others() {
+    let inventory = inventory(TIERS);
+    let all = facts(&inventory, debian);
+    let mut fewer = all.clone();
+    fewer.remove("db1");
+    fewer.remove("dmz1");
+    let (all, fewer) = (render(&inventory, &all), render(&inventory, &fewer));
+    for host in ["cp1", "w1"] {
+        assert_eq!(of_the_firewall(&all.hosts[host]), of_the_firewall(&fewer.hosts[host]), "{host}");
+    }
+}
+
+#[test]
+fn without_a_public_tier_there_is_no_firewall() {
+    let inventory = inventory(THREE_HOSTS);
+    let rendered = render(&inventory, &facts(&inventory, debian));
+    assert!(rendered.hosts.values().flatten().all(|planned| planned.playbook != "firewall"));
 }

@@ -12,7 +12,7 @@ use crate::{agents, emulated, fuzz, macos, packages, program, upstream};
 const FUZZ_SECONDS: u32 = 30;
 
 /// Those that bring tests along.
-const FEATURES: &str = "garboard/lab,garboard/vm,garboard-lab/vm";
+const FEATURES: &str = "garboard/lab,garboard/vm,garboard-lab/vm,garboard-playbooks/packets";
 
 /// Run everything that is checked: format, lints, tests, and real clusters on throw-away hosts
 #[derive(Args)]

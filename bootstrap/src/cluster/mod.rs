@@ -19,6 +19,7 @@ mod document;
 mod drain;
 mod error;
 mod node;
+mod taint;
 mod token;
 mod watch;
 

@@ -262,6 +262,7 @@ impl ClusterChain<'_> {
         match &step.step {
             ClusterStep::Manifest { documents } => cluster.apply(documents).await,
             ClusterStep::Label { node, labels } => cluster.label(node, labels).await,
+            ClusterStep::Taint { node, key, value } => cluster.taint(node, key, value).await,
             ClusterStep::WaitNodes { names, ready } => {
                 self.wait_nodes(cluster, step, names, *ready).await.map(|()| Vec::new())
             }
@@ -340,6 +341,7 @@ pub(super) fn doing(step: &ClusterStep) -> String {
         }
         ClusterStep::Label { node, labels } => format!("label {node} with {} labels", labels.len()),
         ClusterStep::Token => "let hosts join".to_owned(),
+        ClusterStep::Taint { node, key, value } => format!("taint {node} with {key}={value}"),
     }
 }
 

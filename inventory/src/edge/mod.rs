@@ -1,14 +1,18 @@
-//! The edge, resolved: the host that faces the internet and what it offers.
+//! What faces the internet, resolved.
 
+mod firewall;
 mod openvpn;
 
 use serde::Serialize;
 
+pub use firewall::Firewall;
 pub use openvpn::OpenVpn;
 
-/// What the edge host offers.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+/// The cluster's front door: what runs on the host with `edge: true`, and what is let in there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Edge {
+    /// What the edge host lets in, and what it may reach.
+    pub firewall: Firewall,
     /// A VPN into the network at home.
     pub openvpn: Option<OpenVpn>,
 }

@@ -9,7 +9,7 @@ use super::field::{Field, given};
 use super::section::Keys;
 use super::ssh::Ssh;
 use crate::fault::{Fault, Faults, Flaw, quote};
-use crate::host::Role;
+use crate::host::{Role, Zone};
 use crate::span::{Given, Spanned};
 use crate::suggestion::nearest;
 use crate::syntax;
@@ -35,7 +35,10 @@ pub(crate) struct Host {
     /// Leave the OS hostname as it is instead of setting it to the host's name.
     #[schemars(default, extend("default" = false))]
     pub(crate) keep_hostname: Given<bool>,
-    /// It faces the internet: the router forwards to it. A worker; what it offers stands under `edge:` at the top.
+    /// The tier of the network it stands in. Without it: `public` for the edge host, `private` for all others.
+    #[schemars(default)]
+    pub(crate) zone: Given<Zone>,
+    /// Whether it faces the internet. One worker may.
     #[schemars(default, extend("default" = false))]
     pub(crate) edge: Given<bool>,
     /// How this host is reached, field by field over the `ssh:` at the top.
@@ -57,11 +60,8 @@ const IN_SSH: &str = "it belongs under the host's `ssh:`, or under `ssh:` at the
 
 pub(super) static KEYS: Keys = Keys {
     example: "w1: { address: 192.168.1.12, role: worker }",
-    known: &["address", "role", "node_ip", "labels", "host_key", "keep_hostname", "edge", "ssh"],
-    later: &[
-        ("zone", "remove it: zones come with the edge"),
-        ("taints", "remove it, and use `kubectl taint` once the cluster is up"),
-    ],
+    known: &["address", "role", "node_ip", "labels", "host_key", "keep_hostname", "ssh", "zone", "edge"],
+    later: &[("taints", "remove it, and use `kubectl taint` once the cluster is up")],
     elsewhere: &[
         ("user", IN_SSH),
         ("port", IN_SSH),
@@ -91,6 +91,7 @@ impl Host {
                 labels: Given::Faulty,
                 host_key: Given::Faulty,
                 keep_hostname: Given::Faulty,
+                zone: Given::Faulty,
                 edge: Given::Faulty,
                 ssh: Ssh::default(),
             };
@@ -105,6 +106,7 @@ impl Host {
             labels: given(section.get("labels"), |field| labels(field, faults)),
             host_key: given(section.get("host_key"), |field| field.parsed(syntax::fingerprint, faults)),
             keep_hostname: given(section.get("keep_hostname"), |field| field.boolean(faults)),
+            zone: given(section.get("zone"), |field| field.parsed(read_zone, faults)),
             edge: given(section.get("edge"), |field| field.boolean(faults)),
             ssh: section.get("ssh").map_or_else(Ssh::default, |field| Ssh::read(&field, faults)),
         }
@@ -132,6 +134,23 @@ fn read_role(text: &str) -> Result<Role, Flaw> {
             })
         }
     }
+}
+
+fn read_zone(text: &str) -> Result<Zone, Flaw> {
+    Zone::ALL.into_iter().find(|zone| zone.word() == text).ok_or_else(|| {
+        let words = Zone::ALL.map(Zone::word);
+        let meant = match text.to_lowercase().as_str() {
+            "dmz" | "edge" | "internet" => Some("public"),
+            "lan" | "home" | "internal" => Some("private"),
+            "storage" | "database" | "db" => Some("data"),
+            _ => nearest(text, words),
+        };
+        let flaw = Flaw::new(format!("{} is no zone", quote(text)));
+        match meant {
+            Some(word) => flaw.help(format!("did you mean `{word}`?")),
+            None => flaw.help("write `public`, `private` or `data`"),
+        }
+    })
 }
 
 fn labels(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<BTreeMap<String, String>>> {

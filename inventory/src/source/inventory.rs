@@ -30,9 +30,6 @@ pub(crate) struct Inventory {
         "propertyNames" = { "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
     ))]
     pub(crate) hosts: Vec<(Spanned<String>, Host)>,
-    /// What the host that faces the internet offers.
-    #[schemars(default, with = "Edge")]
-    pub(crate) edge: Option<Edge>,
     /// Folders of playbooks of your own, each with a `playbook.yaml`. Relative paths start at the inventory's folder, `~/`
     /// is the home folder. They come after the shipped ones, or where their `after` says.
     #[schemars(default, with = "Vec<String>")]
@@ -40,17 +37,17 @@ pub(crate) struct Inventory {
     /// Playbooks that come with Garboard and are left out here: `sd-card`.
     #[schemars(default, with = "Vec<String>", extend("items" = { "enum": playbooks::OPTIONAL }))]
     pub(crate) without: Given<Vec<Spanned<String>>>,
+    /// What faces the internet: the firewall of the host that has `edge: true`, and what this host offers.
+    #[schemars(default, with = "Edge")]
+    pub(crate) edge: Option<Edge>,
     /// Where the word `hosts` stands.
     #[schemars(skip)]
     pub(crate) hosts_key: Option<Span>,
-    /// `edge:` is there, and nothing can be said about it.
-    #[schemars(skip)]
-    pub(crate) edge_is_faulty: bool,
 }
 
 pub(super) static KEYS: Keys = Keys {
     example: "cluster: { … }, hosts: { … }",
-    known: &["cluster", "ssh", "hosts", "edge", "playbooks", "without"],
+    known: &["cluster", "ssh", "hosts", "playbooks", "without", "edge"],
     later: &[("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up")],
     elsewhere: &[
         ("name", "it belongs under `cluster:`"),
@@ -87,11 +84,9 @@ impl Inventory {
         let hosts = hosts_field.as_ref().and_then(|field| read_hosts(field, faults)).unwrap_or_default();
         let playbooks = given(section.get("playbooks"), |field| playbooks::read(field, faults));
         let without = given(section.get("without"), |field| playbooks::read_without(field, faults));
-        let edge_field = section.get("edge");
-        let edge = edge_field.as_ref().and_then(|field| Edge::read(field, faults));
-        let edge_is_faulty = edge_field.is_some() && edge.is_none();
+        let edge = section.get("edge").map(|field| Edge::read(&field, faults));
         let hosts_key = hosts_field.map(|field| field.key);
-        Some(Self { cluster, ssh, hosts, edge, playbooks, without, hosts_key, edge_is_faulty })
+        Some(Self { cluster, ssh, hosts, playbooks, without, edge, hosts_key })
     }
 }
 

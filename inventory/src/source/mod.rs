@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn readers_and_schema_know_the_same_keys() {
         let schema = crate::schema::schema();
-        let sections: [(&str, &Keys); 9] = [
+        let sections: [(&str, &Keys); 10] = [
             ("", &inventory::KEYS),
             ("/$defs/Cluster", &cluster::KEYS),
             ("/$defs/Cni", &cluster::CNI_KEYS),
@@ -47,6 +47,7 @@ mod tests {
             ("/$defs/Host", &host::KEYS),
             ("/$defs/SecretReference", &secret_reference::KEYS),
             ("/$defs/Edge", &edge::KEYS),
+            ("/$defs/Firewall", &edge::firewall::KEYS),
             ("/$defs/OpenVpn", &edge::openvpn::KEYS),
         ];
         for (pointer, keys) in sections {

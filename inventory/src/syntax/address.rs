@@ -95,6 +95,11 @@ pub(crate) fn port(text: &str) -> Result<u16, Flaw> {
     }
 }
 
+/// A port that is opened to everybody.
+pub(crate) fn public_port(text: &str) -> Result<u16, Flaw> {
+    port(text).map_err(|flaw| Flaw::new(flaw.message).help("write one port an entry, such as `443`"))
+}
+
 /// A login on the hosts.
 pub(crate) fn login(text: &str) -> Result<String, Flaw> {
     let bad =

@@ -9,12 +9,12 @@ mod name;
 mod network;
 mod version;
 
-pub(crate) use address::{address, is_loopback, login, node_ip, port, same_host};
+pub(crate) use address::{address, is_loopback, login, node_ip, port, public_port, same_host};
 pub(crate) use endpoint::{API_PORT, WrittenEndpoint, endpoint};
 pub(crate) use fingerprint::fingerprint;
 pub use jump::Jump;
 pub(crate) use jump::jumps;
 pub(crate) use label::{label_key, label_value};
 pub(crate) use name::{cluster_name, host_name, user_name};
-pub(crate) use network::{cidr, network};
+pub(crate) use network::{addresses, cidr, ipv4_network, network};
 pub(crate) use version::kubernetes_version;

@@ -15,7 +15,7 @@ fn the_schema_knows_no_null_and_no_key_of_a_later_version() {
     let schema = garboard_inventory::schema();
     let text = schema.to_string();
     assert!(!text.contains("\"null\""), "{text}");
-    for later in ["addons", "zone", "firewall", "ddns", "ingress"] {
+    for later in ["addons", "ingress", "ddns", "taints"] {
         assert!(!text.contains(&format!("\"{later}\":")), "`{later}` is in the schema");
     }
 }
@@ -28,7 +28,7 @@ fn every_inventory_that_is_taken_uses_only_keys_the_schema_knows() {
     for path in inventories("examples", 3).into_iter().chain(inventories("tests/ok", 3)) {
         let text = fs_err::read_to_string(&path).unwrap();
         let value: Value = serde_saphyr::from_str(&text).unwrap();
-        for (section, free) in [("cluster", false), ("ssh", false), ("hosts", true)] {
+        for (section, free) in [("cluster", false), ("ssh", false), ("hosts", true), ("edge", false)] {
             let Some(section) = value.get(section) else { continue };
             let maps: Vec<&Value> =
                 if free { section.as_object().unwrap().values().collect() } else { vec![section] };

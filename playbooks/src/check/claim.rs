@@ -117,6 +117,7 @@ fn written(step: &HostStep) -> Vec<(String, Span)> {
         HostStep::Unit { name, content: Some(_), .. } => {
             vec![(format!("/etc/systemd/system/{}", name.value), name.span)]
         }
+        HostStep::Nft { table, .. } => vec![(format!("nft table {}", table.value), table.span)],
         HostStep::Hostname { name } => vec![("/etc/hostname".to_owned(), name.span)],
         HostStep::HostsEntry { address, .. } => vec![("/etc/hosts".to_owned(), address.span)],
         _ => Vec::new(),

@@ -18,6 +18,7 @@ impl Reader<'_> {
                 _ => Some(Kind::WaitNodes { ready: false }),
             },
             "label" => self.word(node, &["inventory"]).map(|_| Kind::Label),
+            "taint" => self.word(node, &["inventory"]).map(|_| Kind::Taint),
             _ => {
                 Fields::of(node, "`token`", self.faults)?.finish(self.faults);
                 Some(Kind::Token)

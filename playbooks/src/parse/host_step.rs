@@ -115,6 +115,19 @@ impl Reader<'_> {
                 let reasons = fields.required("if", self.faults).and_then(|node| self.reboot_reasons(node));
                 Some(HostStep::Reboot { reasons: reasons? })
             }
+            "nft" => {
+                let table = self.literal_field(fields, "table", "a table's family and name");
+                if let Some(table) = &table
+                    && !is_table(&table.value)
+                {
+                    let message = format!("`{}` is no table of nftables", table.value);
+                    let help = "family and name, such as `inet garboard_edge`";
+                    self.faults.push(Fault::new(table.span, message).help(help));
+                }
+                let rules = fields.required("rules", self.faults).and_then(|node| self.template(node));
+                let keep_sets = self.boolean_field(fields, "keep_sets", false);
+                Some(HostStep::Nft { table: table?, rules: rules?, keep_sets: keep_sets? })
+            }
             // `crate::parse::step` lets only known kinds through; this one has no fields.
             _ => Some(HostStep::ClusterNote),
         }
@@ -278,6 +291,15 @@ fn is_package(name: &str) -> bool {
         && name.bytes().all(allowed)
         && name.as_bytes()[0].is_ascii_alphanumeric()
         && !name.ends_with('-')
+}
+
+/// `FAMILY NAME`, as nft(8) has them.
+fn is_table(table: &str) -> bool {
+    let Some((family, name)) = table.split_once(' ') else { return false };
+    let named = |one: u8| one.is_ascii_alphanumeric() || one == b'_';
+    ["ip", "ip6", "inet", "arp", "bridge", "netdev"].contains(&family)
+        && name.starts_with(|one: char| one.is_ascii_alphabetic())
+        && name.bytes().all(named)
 }
 
 /// A word that cannot be taken for two, or for the end of the kernel's own parameters.

@@ -27,24 +27,15 @@ const HOST: [&str; 19] = [
     "clock",
     "boot_config",
     "reboot",
+    "nft",
 ];
 /// Kinds that run on the cluster.
-const CLUSTER: [&str; 4] = ["manifest", "wait_nodes", "label", "token"];
-/// Kinds that make the cluster: a second one of them would be a second cluster.
-const SHIPPED: [&str; 4] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token"];
+const CLUSTER: [&str; 5] = ["manifest", "wait_nodes", "label", "token", "taint"];
+/// Kinds that make the cluster: a second one of them would be a second cluster; and those that need what only our playbooks bring.
+const SHIPPED: [&str; 6] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token", "nft", "taint"];
 /// Kinds of the design that nothing acts on yet.
-const LATER: [&str; 10] = [
-    "line_in_file",
-    "symlink",
-    "mount",
-    "user",
-    "group",
-    "nft",
-    "kubeadm_upgrade",
-    "command",
-    "taint",
-    "drain",
-];
+const LATER: [&str; 8] =
+    ["line_in_file", "symlink", "mount", "user", "group", "kubeadm_upgrade", "command", "drain"];
 
 impl Reader<'_> {
     pub(crate) fn steps(&mut self, node: &Node, hosts: &Selector) -> Vec<SourceStep> {

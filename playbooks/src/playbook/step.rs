@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     /// The labels of the inventory.
     Label,
     Token,
+    /// The taints that follow from the inventory.
+    Taint,
 }
 
 /// The host kinds; fields as in [`garboard_protocol::Step`].
@@ -109,6 +111,11 @@ pub(crate) enum HostStep {
     Reboot {
         reasons: Vec<RebootReason>,
     },
+    Nft {
+        table: Spanned<String>,
+        rules: Text,
+        keep_sets: bool,
+    },
 }
 
 /// What a reboot may be for.
@@ -131,7 +138,8 @@ impl SourceStep {
                 | HostStep::Files { content: text, .. }
                 | HostStep::Sysctl { value: text, .. }
                 | HostStep::Unit { content: Some(text), .. }
-                | HostStep::Hostname { name: text },
+                | HostStep::Hostname { name: text }
+                | HostStep::Nft { rules: text, .. },
             ) => texts.push((text, false)),
             Kind::Host(HostStep::HostsEntry { address, names }) => {
                 texts.push((address, false));
@@ -140,7 +148,12 @@ impl SourceStep {
             Kind::Host(HostStep::KubeadmInit { config, .. } | HostStep::KubeadmJoin { config, .. }) => {
                 texts.push((config, true));
             }
-            Kind::Host(_) | Kind::Wait(_) | Kind::WaitNodes { .. } | Kind::Label | Kind::Token => {}
+            Kind::Host(_)
+            | Kind::Wait(_)
+            | Kind::WaitNodes { .. }
+            | Kind::Label
+            | Kind::Token
+            | Kind::Taint => {}
         }
         texts
     }

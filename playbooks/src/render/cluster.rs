@@ -1,5 +1,8 @@
 //! The chain of the cluster itself.
 
+use std::collections::BTreeMap;
+
+use garboard_inventory::Host;
 use garboard_protocol::step::StepId;
 use serde_json::Value;
 use tera::Context;
@@ -11,6 +14,24 @@ use crate::late::first_line;
 use crate::plan::{ClusterStep, PlannedClusterStep};
 use crate::playbook::{Kind, Playbook, Selector, SourceStep};
 use crate::template::Text;
+
+/// The taint of a node that faces the internet.
+const EDGE_TAINT: &str = "garboard/edge";
+/// A kubelet cannot give its own node labels with this prefix (the admission plugin `NodeRestriction`): a host that was taken does not
+/// call itself one of another tier.
+const RESTRICTED: &str = "garboard.node-restriction.kubernetes.io";
+
+/// The labels of a host's node: the user's, and those of its tier where the inventory speaks of tiers.
+fn labels(host: &Host) -> BTreeMap<String, String> {
+    let mut labels = host.labels.clone();
+    if host.zone.is_some() || host.edge {
+        labels.insert(format!("{RESTRICTED}/zone"), host.tier().word().to_owned());
+    }
+    if host.edge {
+        labels.insert(format!("{RESTRICTED}/edge"), "true".to_owned());
+    }
+    labels
+}
 
 impl Site {
     pub(crate) fn cluster_chain(
@@ -78,13 +99,23 @@ impl Site {
             }
             Kind::Label => scene
                 .reached()
-                .filter(|(host, _)| !host.labels.is_empty())
-                .map(|(host, _)| {
-                    let step = ClusterStep::Label { node: host.name.clone(), labels: host.labels.clone() };
+                .map(|(host, _)| (host, labels(host)))
+                .filter(|(_, labels)| !labels.is_empty())
+                .map(|(host, labels)| {
+                    let step = ClusterStep::Label { node: host.name.clone(), labels };
                     (format!("{id}/{}", host.name), step)
                 })
                 .collect(),
             Kind::Token => one(ClusterStep::Token),
+            Kind::Taint => scene
+                .reached()
+                .filter(|(host, _)| host.edge)
+                .map(|(host, _)| {
+                    let (node, key) = (host.name.clone(), EDGE_TAINT.to_owned());
+                    let step = ClusterStep::Taint { node, key, value: "true".to_owned() };
+                    (format!("{id}/{}", host.name), step)
+                })
+                .collect(),
             Kind::Host(_) => Vec::new(),
         })
     }

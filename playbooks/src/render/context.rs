@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use garboard_inventory::{Cni, FlannelBackend, Host, Role};
+use garboard_inventory::{Cni, FlannelBackend, Host, Role, Zone};
 use garboard_protocol::facts::Facts;
+use ipnet::IpNet;
 use serde_json::{Value, json};
 use tera::Context;
 
 use super::Scene;
 
 /// Top-level variables of every template.
-pub(crate) const EVERYWHERE: [&str; 5] = ["cluster", "hosts", "leader", "lock", "vars"];
+pub(crate) const EVERYWHERE: [&str; 6] = ["cluster", "edge", "hosts", "leader", "lock", "vars"];
 /// Those of a host's templates.
-pub(crate) const ON_HOSTS: [&str; 8] =
-    ["cluster", "facts", "host", "hosts", "leader", "lock", "openvpn", "vars"];
+pub(crate) const ON_HOSTS: [&str; 9] =
+    ["cluster", "edge", "facts", "host", "hosts", "leader", "lock", "openvpn", "vars"];
 /// Those of a text that is rendered when its step is sent.
 pub(crate) const LATE: [&str; 9] =
     ["cluster", "ephemeral", "facts", "host", "hosts", "leader", "lock", "signals", "vars"];
@@ -26,6 +27,7 @@ impl Scene<'_> {
         context.insert("leader", &self.host(self.leader));
         let hosts: Vec<Value> = self.inputs.inventory.hosts.iter().map(|host| self.host(host)).collect();
         context.insert("hosts", &hosts);
+        context.insert("edge", &self.edge());
         context.insert("lock", &self.lock());
         context.insert("vars", vars);
         context
@@ -57,9 +59,58 @@ impl Scene<'_> {
             "role": host.role.word(),
             "labels": host.labels,
             "keep_hostname": host.keep_hostname,
-            "edge": host.edge,
             "leader": host.name == self.leader.name,
+            "zone": host.tier().word(),
+            "edge": host.edge,
+            "filters_public": host.tier() != Zone::Public && self.public().next().is_some(),
         })
+    }
+
+    /// The hosts of the public tier.
+    fn public(&self) -> impl Iterator<Item = &Host> {
+        self.inputs.inventory.hosts.iter().filter(|host| host.tier() == Zone::Public)
+    }
+
+    /// What packets are filtered by. Everything but the default of `lan` follows from the inventory alone: a host that is away changes
+    /// no rule of others.
+    fn edge(&self) -> Value {
+        let firewall =
+            self.inputs.inventory.edge.as_ref().map(|edge| edge.firewall.clone()).unwrap_or_default();
+        let lan = firewall.lan.unwrap_or_else(|| self.leader_networks());
+        let of = |networks: &[IpNet], ipv4: bool| -> Vec<String> {
+            networks.iter().filter(|net| net.addr().is_ipv4() == ipv4).map(ToString::to_string).collect()
+        };
+        let addresses = |take: &dyn Fn(&Host) -> bool| -> Vec<String> {
+            let taken = self.inputs.inventory.hosts.iter().filter(|host| take(host));
+            taken.filter_map(Host::known_node_ip).map(|address| address.to_string()).collect()
+        };
+        json!({
+            "lan4": of(&lan, true),
+            "lan6": of(&lan, false),
+            "reach4": of(&firewall.reach, true),
+            "reach6": of(&firewall.reach, false),
+            "public_tcp": firewall.public_tcp,
+            "public_udp": firewall.public_udp,
+            "nodes": addresses(&|host| !host.edge),
+            "control_planes": addresses(&|host| host.role == Role::ControlPlane),
+            "public": addresses(&|host| host.tier() == Zone::Public),
+        })
+    }
+
+    /// The network in which the leader's node address is.
+    fn leader_networks(&self) -> Vec<IpNet> {
+        let (Some(address), Some(facts)) =
+            (self.node_address(self.leader), self.inputs.facts.get(self.inputs.leader))
+        else {
+            return Vec::new();
+        };
+        let found = facts.addresses.iter().filter(|found| found.address == *address);
+        found
+            .filter_map(|found| {
+                let address = found.address.parse().ok()?;
+                Some(IpNet::new(address, found.prefix).ok()?.trunc())
+            })
+            .collect()
     }
 
     fn cluster(&self) -> Value {

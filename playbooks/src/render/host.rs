@@ -8,8 +8,8 @@ use garboard_protocol::facts::Facts;
 use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
     Archive, Artifact, Blob, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname,
-    HostsEntry, Image, ImageSource, KernelModule, KubeadmInit, KubeadmJoin, Package, Pending, Reboot, StepId,
-    Swap, Sysctl, Unit,
+    HostsEntry, Image, ImageSource, KernelModule, KubeadmInit, KubeadmJoin, Nft, Package, Pending, Reboot,
+    StepId, Swap, Sysctl, Unit,
 };
 use tera::Context;
 
@@ -118,7 +118,7 @@ impl Renderer<'_> {
         let host_step = match &source.kind {
             Kind::Wait(signal) => return Ok(Planned::Wait(signal.value.clone())),
             Kind::Host(step) => step,
-            Kind::Manifest(_) | Kind::WaitNodes { .. } | Kind::Label | Kind::Token => {
+            Kind::Manifest(_) | Kind::WaitNodes { .. } | Kind::Label | Kind::Token | Kind::Taint => {
                 return Ok(Planned::LeftOut);
             }
         };
@@ -283,6 +283,11 @@ impl Renderer<'_> {
                 Step::BootConfig(BootConfig { kernel_parameters: kernel_parameters.clone() })
             }
             HostStep::Reboot { reasons } => Step::Reboot(Reboot { pending: self.pending(reasons) }),
+            HostStep::Nft { table, rules, keep_sets } => Step::Nft(Nft {
+                table: table.value.clone(),
+                rules: self.table(&table.value, rules)?,
+                keep_sets: *keep_sets,
+            }),
             HostStep::ClusterNote => {
                 if !self.waits.iter().any(|signal| signal == CLUSTER_SIGNAL) {
                     let fault = Fault::new(source.span, "`cluster_note` must know the cluster");
@@ -341,6 +346,22 @@ impl Renderer<'_> {
             return Err(Fault::new(text.span, message));
         }
         Ok(content)
+    }
+
+    /// The text of a table: of this one, and of nothing else.
+    fn table(&self, table: &str, text: &Text) -> Result<String, Fault> {
+        let rules = self.content(text)?;
+        let begins = rules.trim_start().starts_with(&format!("table {table} {{"));
+        let ends = rules.trim_end().ends_with("\n}");
+        // A line without an indent is the beginning of something, or its end.
+        let outermost =
+            rules.lines().filter(|line| line.starts_with(|one: char| !one.is_whitespace())).count();
+        if begins && ends && outermost == 2 {
+            return Ok(rules);
+        }
+        let message = format!("this gives not one table `{table}` and nothing else");
+        Err(Fault::new(text.span, message)
+            .help(format!("`table {table} {{`, its content indented, and `}}`")))
     }
 
     /// The lock's file for this host's architecture.

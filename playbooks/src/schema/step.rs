@@ -55,6 +55,8 @@ pub(super) struct Step {
     boot_config: Option<BootConfig>,
     /// A reboot, where something pends that only a boot brings about.
     reboot: Option<Reboot>,
+    /// A table of nftables, replaced as a whole and confirmed by a new login. In the playbooks that come with Garboard.
+    nft: Option<Nft>,
     /// Objects of a template, applied in their order. On the cluster.
     manifest: Option<Manifest>,
     /// Waits for the nodes of all hosts that were reached. On the cluster.
@@ -63,6 +65,8 @@ pub(super) struct Step {
     label: Option<Label>,
     /// The bootstrap token of this run, where some host has yet to join. On the cluster.
     token: Option<Nothing>,
+    /// The taints that follow from the inventory: of the edge host. On the cluster, in the playbooks that come with Garboard.
+    taint: Option<Label>,
 }
 
 fn one_kind(schema: &mut Schema) {
@@ -251,6 +255,17 @@ struct BootConfig {
 struct Reboot {
     /// What it looks for.
     r#if: Vec<RebootReason>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Nft {
+    /// Family and name.
+    table: Literal,
+    /// A file in `templates/` that gives this table, and nothing else.
+    rules: Text,
+    /// Whether what others put into its sets survives; false if left out.
+    keep_sets: Option<bool>,
 }
 
 #[derive(JsonSchema)]

@@ -12,7 +12,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use garboard_inventory::{Inventory, Role};
+use garboard_inventory::{Host, Inventory, Role, Zone};
 use garboard_protocol::Facts;
 use garboard_protocol::limits::MESH_TARGETS;
 use garboard_protocol::mesh::{Answer, Heard, Listen, ListenPort, Listener, ListenerState, Protocol, Target};
@@ -39,6 +39,10 @@ struct Node {
     addresses: Vec<IpAddr>,
     /// Its ports belong to the cluster's own programs: none of them is opened.
     is_member: bool,
+    /// Its packet filter knows the hosts of the last run, and learns of new ones in this one.
+    filters: bool,
+    /// It stands in the public tier.
+    is_public: bool,
 }
 
 /// One host's way to a port of another.
@@ -91,7 +95,7 @@ impl<'a> Mesh<'a> {
                 .and_then(|address| address.parse().map_err(|_| format!("`{address}` is no IP address")));
             match address {
                 Ok(address) => {
-                    mesh.nodes.insert(&host.name, Node::of(host.role, address, facts));
+                    mesh.nodes.insert(&host.name, Node::of(host, address, facts));
                 }
                 Err(why) => mesh.unclear.push((&host.name, why)),
             }
@@ -105,6 +109,7 @@ impl<'a> Mesh<'a> {
                         (is_asked, mesh.nodes.get(from), mesh.nodes.get(to))
                         && from != to
                         && port.is_needed(source.role, target.role)
+                        && !source.is_filtered(target, port)
                     {
                         mesh.ways.push(Way { from, to, port });
                     }
@@ -195,9 +200,18 @@ impl<'a> Mesh<'a> {
 }
 
 impl Node {
-    fn of(role: Role, address: IpAddr, facts: &Facts) -> Self {
+    fn of(host: &Host, address: IpAddr, facts: &Facts) -> Self {
         let addresses = facts.addresses.iter().filter_map(|found| found.address.parse().ok()).collect();
-        Self { role, address, addresses, is_member: facts.kubernetes.kubelet_conf }
+        let is_member = facts.kubernetes.kubelet_conf;
+        let (filters, is_public) = (host.edge && is_member, host.tier() == Zone::Public);
+        Self { role: host.role, address, addresses, is_member, filters, is_public }
+    }
+
+    /// Whether a packet filter of ours closes the way by intent: from the public tier to all but what a worker needs, and between an
+    /// edge host and hosts that it does not know yet.
+    fn is_filtered(&self, target: &Self, port: &MeshPort) -> bool {
+        let inwards = self.is_public && !target.is_public && !port.is_for_every_tier();
+        inwards || self.filters || target.filters
     }
 }
 

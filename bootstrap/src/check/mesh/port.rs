@@ -68,6 +68,14 @@ const fn tcp(number: u16) -> Port {
 }
 
 impl MeshPort {
+    /// Whether a worker of the public tier needs it, too: the API and the pod network.
+    pub(super) fn is_for_every_tier(&self) -> bool {
+        matches!(
+            self.port,
+            Port { protocol: Protocol::Tcp, number: 6443 } | Port { protocol: Protocol::Udp, number: 8472 }
+        )
+    }
+
     /// Whether a host of role `from` must reach it on one of role `to`.
     pub(super) fn is_needed(&self, from: Role, to: Role) -> bool {
         self.from.hold(from) && self.to.hold(to)

@@ -1,5 +1,7 @@
 //! `edge:`
 
+pub(super) mod firewall;
+mod list;
 pub(super) mod openvpn;
 
 use schemars::JsonSchema;
@@ -9,12 +11,16 @@ use super::section::Keys;
 use crate::fault::Faults;
 use crate::span::Span;
 
+pub(crate) use firewall::Firewall;
 pub(crate) use openvpn::OpenVpn;
 
-/// What the host that faces the internet offers. One host has `edge: true`.
+/// What faces the internet: one host has `edge: true`.
 #[derive(Debug, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Edge {
+    /// What the edge host lets in, and what it may reach inside.
+    #[schemars(default)]
+    pub(crate) firewall: Firewall,
     /// A VPN into the network at home.
     #[schemars(default, with = "OpenVpn")]
     pub(crate) openvpn: Option<OpenVpn>,
@@ -24,21 +30,33 @@ pub(crate) struct Edge {
 }
 
 pub(super) static KEYS: Keys = Keys {
-    example: "edge: { openvpn: { remote: home.example.org, routes: [192.168.1.0/24], users: [alice] } }",
-    known: &["openvpn"],
+    example: "edge: { firewall: { lan: [192.168.1.0/24] } }",
+    known: &["firewall", "openvpn"],
     later: &[
-        ("firewall", "remove it: the firewall comes with a later version"),
-        ("ingress", "remove it: the ingress comes with a later version"),
-        ("ddns", "remove it: dynamic DNS comes with a later version"),
+        ("ingress", "remove it, and install an ingress controller with `kubectl` once the cluster is up"),
+        ("ddns", "remove it, and install `garboard-ddns` by hand (docs/ddns.md); many routers have it, too"),
     ],
-    elsewhere: &[("vpn", "did you mean `openvpn`?")],
+    elsewhere: &[
+        ("vpn", "did you mean `openvpn`?"),
+        ("lan", "it belongs under `firewall:`"),
+        ("public_tcp", "it belongs under `firewall:`"),
+        ("public_udp", "it belongs under `firewall:`"),
+        ("reach", "it belongs under `firewall:`"),
+        ("host", "the host itself says `edge: true`"),
+        ("hosts", "the host itself says `edge: true`"),
+    ],
 };
 
 impl Edge {
-    /// Reads the section.
-    pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Self> {
-        let section = field.section(&KEYS, faults)?;
-        let openvpn = section.get("openvpn").map(|field| OpenVpn::read(&field, faults));
-        Some(Self { openvpn: openvpn.flatten(), key: field.key })
+    /// Reads the section; every field that is wrong is faulty.
+    pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Self {
+        let key = field.key;
+        let Some(section) = field.section(&KEYS, faults) else {
+            return Self { firewall: Firewall::faulty(), openvpn: None, key };
+        };
+        let firewall =
+            section.get("firewall").map_or_else(Firewall::default, |field| Firewall::read(&field, faults));
+        let openvpn = section.get("openvpn").and_then(|field| OpenVpn::read(&field, faults));
+        Self { firewall, openvpn, key }
     }
 }

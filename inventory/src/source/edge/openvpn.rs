@@ -8,12 +8,12 @@ use schemars::JsonSchema;
 use super::super::field::{Field, given};
 use super::super::secret_reference;
 use super::super::section::Keys;
+use super::list::list;
 use crate::defaults;
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::secret::SecretReference;
 use crate::span::{Given, Span, Spanned};
 use crate::syntax;
-use crate::yaml::Value;
 
 /// A VPN into the network at home: `OpenVPN` from the operating system's package, on the edge host.
 #[derive(Debug, JsonSchema)]
@@ -111,28 +111,6 @@ fn read_users(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Span
     Some(users)
 }
 
-/// All good items of a list; the others are reported, and then the list is faulty.
-fn list<T>(
-    field: &Field<'_>,
-    what: &str,
-    example: &str,
-    parse: fn(&str) -> Result<T, Flaw>,
-    faults: &mut Faults,
-) -> Option<Spanned<Vec<Spanned<T>>>> {
-    let Value::Sequence(items) = &field.node.value else {
-        return field.expected(what, &format!("write it like `{example}`"), faults);
-    };
-    let items: Vec<_> = items
-        .iter()
-        .enumerate()
-        .map(|(index, item)| {
-            let path = format!("{}[{index}]", field.path);
-            Field { path, key: field.key, node: item.as_ref() }.parsed(parse, faults)
-        })
-        .collect();
-    Some(Spanned::new(items.into_iter().collect::<Option<_>>()?, field.span()))
-}
-
 fn remote_name(text: &str) -> Result<String, Flaw> {
     if let Some((host, port)) = text.rsplit_once(':')
         && port.parse::<u16>().is_ok()
@@ -148,7 +126,7 @@ fn port(text: &str) -> Result<u16, Flaw> {
 }
 
 fn network(text: &str) -> Result<Ipv4Net, Flaw> {
-    let network = syntax::network(text, defaults::vpn_network())?;
+    let network = syntax::ipv4_network(text, defaults::vpn_network())?;
     if !(16..=29).contains(&network.prefix_len()) || !network.addr().is_private() {
         return Err(Flaw::new(format!("{} is no network for a tunnel", quote(text))).help(format!(
             "take a private one, from a /29 to a /16, such as `{}`",
@@ -160,7 +138,7 @@ fn network(text: &str) -> Result<Ipv4Net, Flaw> {
 
 fn route(text: &str) -> Result<Ipv4Net, Flaw> {
     let example = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 1, 0), 24);
-    let network = syntax::network(text, example)?;
+    let network = syntax::ipv4_network(text, example)?;
     if network.prefix_len() == 0 {
         return Err(Flaw::new("all traffic through the VPN is not in this version")
             .help("name the networks at home, such as `192.168.1.0/24`"));

@@ -1,0 +1,261 @@
+//! What the shipped packet filters let through, with packets in network namespaces. Needs root and `nft`; the feature `packets` turns it
+//! on, and `cargo xtask test` does.
+
+// All of this file is tests, their helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod namespace;
+#[path = "../support/mod.rs"]
+mod support;
+mod watch;
+
+use garboard_playbooks::shipped;
+use garboard_protocol::Step;
+use namespace::Namespace;
+use support::{artifacts, debian, facts, inputs, inventory};
+
+const TIERS: &str = "
+cluster: { name: homelab, kubernetes: v1.36.3 }
+hosts:
+  cp1: { address: 192.168.1.11, role: control_plane }
+  w1: { address: 192.168.1.12, role: worker }
+  db1: { address: 192.168.2.11, role: worker, zone: data }
+  dmz1: { address: 192.168.0.10, role: worker, edge: true }
+edge: { firewall: { lan: [192.168.1.0/24, 'fd00:1::/64'], public_tcp: [443], public_udp: [443], reach: [192.168.1.5] } }
+";
+
+/// The transactions that load a host's tables, as the agent makes them, by name.
+fn tables(host: &str) -> Vec<(String, String)> {
+    let inventory = inventory(TIERS);
+    let facts = facts(&inventory, debian);
+    let artifacts = artifacts(&["amd64"]);
+    let rendered = shipped().unwrap().render(&inputs(&inventory, &facts, &artifacts)).unwrap();
+    let tables = rendered.hosts[host].iter().filter_map(|planned| match &planned.step {
+        Step::Nft(nft) => {
+            let before = if nft.keep_sets { "flush" } else { "delete" };
+            let script = format!("table {0}\n{before} table {0}\n{1}", nft.table, nft.rules);
+            Some((nft.table.clone(), script))
+        }
+        _ => None,
+    });
+    tables.collect()
+}
+
+fn load(on: &Namespace, host: &str) {
+    for (_, script) in tables(host) {
+        on.feed("nft --file -", &script);
+    }
+}
+
+/// As kube-proxy has it: a NodePort that leads to a pod.
+const KUBE_PROXY: &str = "
+table ip kube-proxy {
+	chain nat-prerouting {
+		type nat hook prerouting priority dstnat
+		tcp dport 30080 dnat to 10.244.3.5:80
+	}
+}
+table ip6 kube-proxy {
+	chain nat-prerouting {
+		type nat hook prerouting priority dstnat
+		tcp dport 30080 dnat to [fd00:244::5]:80
+	}
+}
+";
+
+/// The internet, home with a control plane and a laptop, an edge host between them, and a pod on it.
+struct Home {
+    internet: Namespace,
+    home: Namespace,
+    edge: Namespace,
+    pod: Namespace,
+}
+
+impl Home {
+    fn new() -> Self {
+        let made = Self {
+            internet: Namespace::new(),
+            home: Namespace::new(),
+            edge: Namespace::new(),
+            pod: Namespace::new(),
+        };
+        let Self { internet, home, edge, pod } = &made;
+        edge.connect(
+            ("eth0", &["203.0.113.10/24", "2001:db8:1::10/64"]),
+            internet,
+            ("eth0", &["203.0.113.9/24", "2001:db8:1::9/64"]),
+        );
+        let at_home =
+            ["192.168.1.11/24", "192.168.1.12/24", "192.168.1.5/24", "192.168.1.50/24", "fd00:1::50/64"];
+        edge.connect(("eth1", &["192.168.1.10/24", "fd00:1::10/64"]), home, ("eth0", &at_home));
+        edge.connect(
+            ("cni0", &["10.244.3.1/24", "fd00:244::1/64"]),
+            pod,
+            ("eth0", &["10.244.3.5/24", "fd00:244::5/64"]),
+        );
+        for host in [internet, home] {
+            let gateway = if std::ptr::eq(host, internet) {
+                ("203.0.113.10", "2001:db8:1::10")
+            } else {
+                ("192.168.1.10", "fd00:1::10")
+            };
+            host.run(&format!("ip route add default via {}", gateway.0));
+            host.run(&format!("ip -6 route add default via {}", gateway.1));
+        }
+        pod.run("ip route add default via 10.244.3.1");
+        pod.run("ip -6 route add default via fd00:244::1");
+        edge.feed("nft --file -", KUBE_PROXY);
+        edge.serve(&[22, 443, 6443, 10250]);
+        pod.serve(&[80]);
+        home.serve(&[445, 6443]);
+        made
+    }
+}
+
+const NODE_PORTS: [&str; 2] = ["203.0.113.10:30080", "[2001:db8:1::10]:30080"];
+
+#[test]
+fn an_edge_host_is_closed_to_the_internet_but_for_what_is_named_and_open_to_home() {
+    let Home { internet, home, edge, .. } = Home::new();
+    let closed = ["203.0.113.10:22", "203.0.113.10:6443", "203.0.113.10:10250", "[2001:db8:1::10]:22"];
+    for open in closed.into_iter().chain(NODE_PORTS) {
+        assert!(
+            internet.reaches(open),
+            "{open} is closed before there is a filter: the test would show nothing"
+        );
+    }
+    let before = edge.run("nft list table ip kube-proxy");
+    load(&edge, "dmz1");
+    load(&edge, "dmz1");
+    assert_eq!(edge.run("nft list table ip kube-proxy"), before);
+    for closed in closed.into_iter().chain(NODE_PORTS) {
+        assert!(!internet.reaches(closed), "{closed} is open to the internet");
+    }
+    for open in ["203.0.113.10:443", "[2001:db8:1::10]:443"] {
+        assert!(internet.reaches(open), "{open} is closed to the internet");
+    }
+    for open in ["192.168.1.10:22", "192.168.1.10:30080", "[fd00:1::10]:22", "[fd00:1::10]:30080"] {
+        assert!(home.reaches(open), "{open} is closed to home");
+    }
+}
+
+#[test]
+fn an_edge_host_and_its_pods_reach_at_home_only_what_a_node_needs() {
+    let Home { edge, pod, home, .. } = Home::new();
+    let closed = ["192.168.1.50:445", "192.168.1.11:445", "[fd00:1::50]:445", "192.168.1.50:6443"];
+    for open in closed {
+        assert!(edge.reaches(open) && pod.reaches(open), "{open} is closed before there is a filter");
+    }
+    load(&edge, "dmz1");
+    for host in [&edge, &pod] {
+        for closed in closed {
+            assert!(!host.reaches(closed), "{closed} is open");
+        }
+        assert!(host.reaches("192.168.1.11:6443"), "the API is closed");
+        assert!(host.reaches("192.168.1.5:445"), "what `reach` names is closed");
+        assert!(host.sends_to(&home, "192.168.1.50:53"), "DNS is closed");
+        assert!(!host.sends_to(&home, "192.168.1.50:514"), "any datagram gets out");
+    }
+}
+
+#[test]
+fn a_ban_outlives_the_rules() {
+    let Home { internet, edge, .. } = Home::new();
+    load(&edge, "dmz1");
+    assert!(internet.reaches("203.0.113.10:443"));
+    edge.run("nft add element inet garboard_bans banned4 { 203.0.113.9 }");
+    edge.run("nft add element inet garboard_bans banned6 { 2001:db8:1::9 }");
+    load(&edge, "dmz1");
+    for banned in ["203.0.113.10:443", "[2001:db8:1::10]:443"] {
+        assert!(!internet.reaches(banned), "{banned}: the ban is gone");
+    }
+}
+
+/// A taken edge host, and one at home with a pod; both in a pod network of VXLAN. Behind the one at home there is another machine.
+struct Overlay {
+    edge: Namespace,
+    inside: Namespace,
+    pod: Namespace,
+    beyond: Namespace,
+}
+
+impl Overlay {
+    fn new() -> Self {
+        let made = Self {
+            edge: Namespace::new(),
+            inside: Namespace::new(),
+            pod: Namespace::new(),
+            beyond: Namespace::new(),
+        };
+        let Self { edge, inside, pod, beyond } = &made;
+        edge.connect(("eth0", &["192.168.0.10/16"]), inside, ("eth0", &["192.168.1.12/16"]));
+        inside.connect(("cni0", &["10.244.1.1/24"]), pod, ("eth0", &["10.244.1.5/24"]));
+        inside.connect(("eth1", &["172.20.0.1/24"]), beyond, ("eth0", &["172.20.0.2/24"]));
+        pod.run("ip route add default via 10.244.1.1");
+        beyond.run("ip route add default via 172.20.0.1");
+        let ends = [
+            (edge, "192.168.0.10", "192.168.1.12", "10.244.3.0"),
+            (inside, "192.168.1.12", "192.168.0.10", "10.244.1.0"),
+        ];
+        for (host, own, other, address) in ends {
+            host.run(&format!(
+                "ip link add flannel.1 type vxlan id 1 local {own} remote {other} dstport 8472 dev eth0"
+            ));
+            host.run(&format!("ip address add {address}/16 dev flannel.1"));
+            host.run("ip link set flannel.1 up");
+        }
+        // An address that is not its own: of a pod on another node.
+        edge.run("ip address add 10.244.9.9/16 dev flannel.1");
+        edge.run("ip route add 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink");
+        edge.run("ip route add 172.20.0.0/24 via 10.244.1.0 dev flannel.1 onlink");
+        inside.serve(&[22, 6443, 10250]);
+        pod.serve(&[53, 80]);
+        beyond.serve(&[80]);
+        made
+    }
+}
+
+#[test]
+fn a_taken_edge_host_reaches_on_other_hosts_the_api_and_pods_and_nothing_else() {
+    let Overlay { edge, inside, pod, beyond } = Overlay::new();
+    let closed = [
+        "192.168.1.12:22",
+        "192.168.1.12:10250",
+        "192.168.1.12:6443",
+        "10.244.1.0:22",
+        "10.244.1.1:10250",
+        "172.20.0.2:80",
+    ];
+    for open in closed.into_iter().chain(["10.244.1.5:80"]) {
+        assert!(edge.reaches(open), "{open} is closed before there is a filter: the test would show nothing");
+    }
+    load(&inside, "w1");
+    for closed in closed {
+        assert!(!edge.reaches(closed), "{closed} is open to the edge host");
+    }
+    assert!(edge.reaches("10.244.1.5:80"), "a pod of the private tier is closed to pods of the edge host");
+    assert!(
+        pod.reaches("172.20.0.2:80") && beyond.reaches("172.20.0.1:22"),
+        "what comes not from the edge host is filtered"
+    );
+
+    load(&inside, "cp1");
+    assert!(edge.reaches("192.168.1.12:6443"), "the API is closed");
+    assert!(!edge.reaches("192.168.1.12:22"));
+
+    load(&inside, "db1");
+    assert!(!edge.reaches("10.244.1.5:80"), "a pod of the data tier is open to pods of the edge host");
+    assert!(edge.reaches("10.244.1.5:53"), "DNS is closed");
+    // Whoever it says it is.
+    edge.run("ip route replace 10.244.1.0/24 via 10.244.1.0 dev flannel.1 onlink src 10.244.9.9");
+    assert!(!edge.reaches("10.244.1.5:80"), "an address of another node's pod opens the data tier");
+}
+
+#[test]
+fn hosts_inside_reach_the_edge_host_and_are_answered() {
+    let Overlay { edge, inside, .. } = Overlay::new();
+    load(&inside, "w1");
+    edge.serve(&[10250]);
+    assert!(inside.reaches("192.168.0.10:10250"), "the kubelet's answers are dropped");
+    assert!(inside.reaches("10.244.3.0:10250"), "answers over the pod network are dropped");
+}
