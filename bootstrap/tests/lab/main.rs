@@ -11,6 +11,7 @@ mod harness;
 mod damage;
 mod drain;
 mod failures;
+mod firewall;
 mod growth;
 mod host_keys;
 mod init;
