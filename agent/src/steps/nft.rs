@@ -121,12 +121,12 @@ impl Undo {
         let undo = Self { path: undo_of(table), unit: format!("garboard-guard-{}", stem(table)) };
         undo.stop(system)?;
         let before = system.read_text(Path::new(&file_of(table))).map_err(failed("read", &file_of(table)))?;
-        let content = before.unwrap_or_else(|| format!("table {table}\ndelete table {table}\n"));
+        let earlier = before.unwrap_or_else(|| format!("table {table}\ndelete table {table}\n"));
         if system.metadata(Path::new(UNDO_FOLDER)).map_err(failed("read", UNDO_FOLDER))?.is_none() {
             system.create_directory(Path::new(UNDO_FOLDER), 0o700).map_err(failed("make", UNDO_FOLDER))?;
         }
         system
-            .write(Path::new(&undo.path), content.as_bytes(), 0o600)
+            .write(Path::new(&undo.path), earlier.as_bytes(), 0o600)
             .map_err(failed("write", &undo.path))?;
         let arm = Command::new(
             "systemd-run",

@@ -47,7 +47,7 @@ fn load(on: &Namespace, host: &str) {
     }
 }
 
-/// As kube-proxy has it: a NodePort that leads to a pod.
+/// As kube-proxy has it: a `NodePort` that leads to a pod.
 const KUBE_PROXY: &str = "
 table ip kube-proxy {
 	chain nat-prerouting {
@@ -64,14 +64,14 @@ table ip6 kube-proxy {
 ";
 
 /// The internet, home with a control plane and a laptop, an edge host between them, and a pod on it.
-struct Home {
+struct House {
     internet: Namespace,
     home: Namespace,
     edge: Namespace,
     pod: Namespace,
 }
 
-impl Home {
+impl House {
     fn new() -> Self {
         let made = Self {
             internet: Namespace::new(),
@@ -116,7 +116,7 @@ const NODE_PORTS: [&str; 2] = ["203.0.113.10:30080", "[2001:db8:1::10]:30080"];
 
 #[test]
 fn an_edge_host_is_closed_to_the_internet_but_for_what_is_named_and_open_to_home() {
-    let Home { internet, home, edge, .. } = Home::new();
+    let House { internet, home, edge, .. } = House::new();
     let closed = ["203.0.113.10:22", "203.0.113.10:6443", "203.0.113.10:10250", "[2001:db8:1::10]:22"];
     for open in closed.into_iter().chain(NODE_PORTS) {
         assert!(
@@ -141,7 +141,7 @@ fn an_edge_host_is_closed_to_the_internet_but_for_what_is_named_and_open_to_home
 
 #[test]
 fn an_edge_host_and_its_pods_reach_at_home_only_what_a_node_needs() {
-    let Home { edge, pod, home, .. } = Home::new();
+    let House { edge, pod, home, .. } = House::new();
     let closed = ["192.168.1.50:445", "192.168.1.11:445", "[fd00:1::50]:445", "192.168.1.50:6443"];
     for open in closed {
         assert!(edge.reaches(open) && pod.reaches(open), "{open} is closed before there is a filter");
@@ -160,7 +160,7 @@ fn an_edge_host_and_its_pods_reach_at_home_only_what_a_node_needs() {
 
 #[test]
 fn a_ban_outlives_the_rules() {
-    let Home { internet, edge, .. } = Home::new();
+    let House { internet, edge, .. } = House::new();
     load(&edge, "dmz1");
     assert!(internet.reaches("203.0.113.10:443"));
     edge.run("nft add element inet garboard_bans banned4 { 203.0.113.9 }");
