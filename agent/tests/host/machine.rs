@@ -166,7 +166,9 @@ impl Machine {
             if path.starts_with("/run/garboard-guard") {
                 self.fake.take(&path);
             }
-            if path.starts_with("/etc/garboard/nft.d/") && path.ends_with(".nft") {
+            if path.starts_with("/etc/garboard/nft.d/")
+                && path.rsplit_once('.').is_some_and(|(_, ending)| ending == "nft")
+            {
                 load(&mut world, &self.fake.content(&path).unwrap());
             }
         }
@@ -252,7 +254,6 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
         ("nft", ["list", "tables"]) => {
             printed(world.tables.iter().map(|table| format!("table {table}")).collect::<Vec<_>>().join("\n"))
         }
-        ("nft", ["--check", ..]) => printed(String::new()),
         ("nft", ["--file", "-"]) => {
             load(world, std::str::from_utf8(command.input.as_deref().unwrap()).unwrap());
             printed(String::new())
@@ -321,7 +322,9 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
             }
             printed(String::new())
         }
-        ("sync" | "journalctl", _) | ("crictl", [.., "pods", "--quiet"]) => printed(String::new()),
+        ("sync" | "journalctl", _) | ("crictl", [.., "pods", "--quiet"]) | ("nft", ["--check", ..]) => {
+            printed(String::new())
+        }
         _ => None,
     }
 }
