@@ -26,7 +26,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 12 });
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 13 });
     let ended = stages(test, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -45,6 +45,10 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
         watch.stage("lints for macOS", macos::lint)?;
         watch.stage("tests without a lab", || {
             program::run(&mut in_root(&["test", "--workspace", "--quiet"]))
+        })?;
+        watch.stage("packets through the firewalls", || {
+            let packets = ["test", "--package", "garboard-playbooks", "--features", "packets", "--quiet"];
+            program::run(&mut in_root(&[packets.as_slice(), &["--test", "packets"]].concat()))
         })?;
         watch.stage("tunnels of OpenVPN", || {
             let tunnels =

@@ -7,7 +7,7 @@ use crate::playbook::{Kind, Selector, SourceStep};
 use crate::yaml::{Fields, Node};
 
 /// Kinds that run on hosts.
-const HOST: [&str; 19] = [
+const HOST: [&str; 20] = [
     "directory",
     "file",
     "files",
