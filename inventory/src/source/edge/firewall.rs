@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 
 use super::super::field::{Field, given};
 use super::super::section::Keys;
-use super::list::list;
-use crate::fault::{Fault, Faults, Flaw, quote};
+use super::list::distinct;
+use crate::fault::{Fault, Faults, quote};
 use crate::span::{Given, Spanned};
 use crate::syntax;
 
@@ -93,28 +93,4 @@ fn lan(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<IpNet>>> {
 
 fn ports(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<u16>>> {
     distinct(field, "a list of ports", "public_tcp: [80, 443]", syntax::public_port, faults)
-}
-
-/// A list in which nothing is written twice.
-fn distinct<T: PartialEq>(
-    field: &Field<'_>,
-    what: &str,
-    example: &str,
-    parse: fn(&str) -> Result<T, Flaw>,
-    faults: &mut Faults,
-) -> Option<Spanned<Vec<T>>> {
-    let items = list(field, what, example, parse, faults)?;
-    let mut good = true;
-    for (index, item) in items.value.iter().enumerate() {
-        if let Some(first) = items.value[..index].iter().find(|earlier| earlier.value == item.value) {
-            faults.push(
-                Fault::new(item.span, format!("{} is given twice", quote(&format!("{}[{index}]", field.path))))
-                    .related(first.span, "first given here")
-                    .help("keep one of the two"),
-            );
-            good = false;
-        }
-    }
-    let span = items.span;
-    good.then(|| Spanned::new(items.value.into_iter().map(|item| item.value).collect(), span))
 }
