@@ -195,6 +195,12 @@ fn the_firewalls_of_three_tiers() {
 }
 
 #[test]
+fn the_firewalls_where_the_edge_host_offers_a_vpn() {
+    let openvpn = "  openvpn: { remote: home.example.org, port: 1195, routes: [192.168.1.0/24, 10.96.0.0/12], users: [alice] }\n";
+    compare_firewalls("tiers-vpn", &inventory(&(TIERS.to_owned() + openvpn)));
+}
+
+#[test]
 fn an_edge_host_lets_in_the_network_of_the_control_plane_if_nothing_is_said() {
     let source = THREE_HOSTS.replace("role: worker, keep", "role: worker, edge: true, keep") + "edge: {}\n";
     let inventory = inventory(&source);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use garboard_inventory::{Cni, FlannelBackend, Host, Role, Zone};
+use garboard_inventory::{Cni, FlannelBackend, Host, OpenVpn, Role, Zone};
 use garboard_protocol::facts::Facts;
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -94,6 +94,13 @@ impl Scene<'_> {
             "nodes": addresses(&|host| !host.edge),
             "control_planes": addresses(&|host| host.role == Role::ControlPlane),
             "public": addresses(&|host| host.tier() == Zone::Public),
+            "hosts": addresses(&|host| host.edge),
+            "openvpn": self.inputs.inventory.openvpn().map(|(_, openvpn)| json!({
+                "device": OpenVpn::DEVICE,
+                "port": openvpn.port,
+                "network": openvpn.network.to_string(),
+                "routes": openvpn.routes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            })),
         })
     }
 

@@ -25,8 +25,8 @@ edge: { firewall: { lan: [192.168.1.0/24, 'fd00:1::/64'], public_tcp: [443], pub
 ";
 
 /// The transactions that load a host's tables, as the agent makes them, by name.
-fn tables(host: &str) -> Vec<(String, String)> {
-    let inventory = inventory(TIERS);
+fn tables(source: &str, host: &str) -> Vec<(String, String)> {
+    let inventory = inventory(source);
     let facts = facts(&inventory, debian);
     let artifacts = artifacts(&["amd64"]);
     let rendered = shipped().unwrap().render(&inputs(&inventory, &facts, &artifacts)).unwrap();
@@ -42,17 +42,28 @@ fn tables(host: &str) -> Vec<(String, String)> {
 }
 
 fn load(on: &Namespace, host: &str) {
-    for (_, script) in tables(host) {
+    load_of(TIERS, on, host);
+}
+
+fn load_of(source: &str, on: &Namespace, host: &str) {
+    for (_, script) in tables(source, host) {
         on.feed("nft --file -", &script);
     }
 }
 
-/// As kube-proxy has it: a `NodePort` that leads to a pod.
+/// The same with a VPN that leads to home, to services, and to a network behind a host.
+fn with_vpn() -> String {
+    let openvpn = "openvpn: { remote: home.example.org, routes: [192.168.1.0/24, 10.96.0.0/12, 172.20.0.0/24], users: [alice] }";
+    TIERS.replace("edge: { ", &format!("edge: {{ {openvpn}, "))
+}
+
+/// As kube-proxy has it: a `NodePort` and a service's address that lead to a pod.
 const KUBE_PROXY: &str = "
 table ip kube-proxy {
 	chain nat-prerouting {
 		type nat hook prerouting priority dstnat
 		tcp dport 30080 dnat to 10.244.3.5:80
+		ip daddr 10.96.0.10 tcp dport 80 dnat to 10.244.3.5:80
 	}
 }
 table ip6 kube-proxy {
@@ -258,4 +269,63 @@ fn hosts_inside_reach_the_edge_host_and_are_answered() {
     edge.serve(&[10250]);
     assert!(inside.reaches("192.168.0.10:10250"), "the kubelet's answers are dropped");
     assert!(inside.reaches("10.244.3.0:10250"), "answers over the pod network are dropped");
+}
+
+#[test]
+fn users_of_the_vpn_reach_what_routes_name_and_nobody_begins_to_talk_to_them() {
+    let House { internet, home, edge, pod } = House::new();
+    let user = Namespace::new();
+    edge.connect(("tun-garboard", &["10.8.0.1/24"]), &user, ("tun0", &["10.8.0.2/24"]));
+    user.run("ip route add default via 10.8.0.1");
+    user.serve(&[80]);
+    internet.serve(&[80]);
+    let closed = ["10.8.0.1:22", "203.0.113.10:22", "203.0.113.9:80", "10.244.3.5:80"];
+    for open in closed {
+        assert!(user.reaches(open), "{open} is closed before there is a filter: the test would show nothing");
+    }
+    assert!(pod.reaches("10.8.0.2:80") && home.reaches("10.8.0.2:80"));
+    // Machines at home know no way to the tunnel.
+    home.run("ip route delete default");
+    assert!(!user.reaches("192.168.1.50:445"), "home knows a way to the tunnel: the test would show nothing");
+
+    load_of(&with_vpn(), &edge, "dmz1");
+    for closed in closed {
+        assert!(!user.reaches(closed), "{closed} is open to a user of the VPN");
+    }
+    for open in ["192.168.1.50:445", "192.168.1.10:22", "10.96.0.10:80"] {
+        assert!(user.reaches(open), "{open} is closed to a user of the VPN");
+    }
+    assert!(!pod.reaches("10.8.0.2:80"), "a pod begins to talk to a user");
+    home.run("ip route add default via 192.168.1.10");
+    assert!(!home.reaches("10.8.0.2:80"), "a machine at home begins to talk to a user");
+}
+
+#[test]
+fn the_port_of_the_vpn_is_open_to_the_internet_and_a_flood_of_one_sender_is_not_let_in() {
+    let House { internet, home, edge, .. } = House::new();
+    assert!(internet.sends_to(&edge, "203.0.113.10:1194"));
+    load(&edge, "dmz1");
+    assert!(!internet.sends_to(&edge, "203.0.113.10:1194"), "the port is open without a VPN");
+    load_of(&with_vpn(), &edge, "dmz1");
+    assert!(internet.sends_to(&edge, "203.0.113.10:1194"), "the port of the VPN is closed");
+    assert!((0..80).any(|_| !internet.sends_to(&edge, "203.0.113.10:1194")), "80 conversations are let in");
+    assert!(home.sends_to(&edge, "192.168.1.10:1194"), "one who floods shuts out others");
+}
+
+#[test]
+fn what_the_edge_host_forwards_for_users_reaches_hosts_that_routes_name_but_not_their_ports_of_the_cluster() {
+    let Overlay { edge, inside, beyond: _beyond, pod: _pod } = Overlay::new();
+    edge.run("ip route replace 172.20.0.0/24 via 192.168.1.12");
+    let closed = ["192.168.1.12:10250", "10.244.1.0:22", "10.244.1.1:10250", "172.20.0.2:80"];
+    for open in closed {
+        assert!(edge.reaches(open), "{open} is closed before there is a filter: the test would show nothing");
+    }
+    load_of(&with_vpn(), &inside, "w1");
+    for closed in closed {
+        assert!(!edge.reaches(closed), "{closed} is open to what comes from the edge host");
+    }
+    assert!(edge.reaches("192.168.1.12:22"), "what `routes` names is closed to users of the VPN");
+    let narrow = with_vpn().replace("192.168.1.0/24, 10.96", "192.168.1.5/32, 10.96");
+    load_of(&narrow, &inside, "w1");
+    assert!(!edge.reaches("192.168.1.12:22"), "what `routes` does not name is open");
 }
