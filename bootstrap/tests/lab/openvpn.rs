@@ -50,6 +50,9 @@ fn a_vpn_on_the_edge() {
         the_authoritys_key_is_nowhere_on_the_edge_host(&lab);
     });
     let mut bobs = phases.must("bob comes in", || come_in(&lab, &bob));
+    phases.check("a_user_reaches_a_service_of_the_cluster_and_no_sshd_of_the_edge_host", || {
+        a_user_reaches_a_service_of_the_cluster_and_no_sshd_of_the_edge_host(&lab);
+    });
     phases.check("a_revoked_user_is_out_at_once_and_stays_out", || {
         a_revoked_user_is_out_at_once_and_stays_out(&lab, &alice);
     });
@@ -172,6 +175,20 @@ fn come_in(lab: &TestLab, profile: &Path) -> Client {
     let mut client = Client::start(lab, profile);
     client.until(&["Initialization Sequence Completed"]);
     client
+}
+
+/// Through the tunnel that is there: the API as a service, which the edge host forwards to the control plane.
+fn a_user_reaches_a_service_of_the_cluster_and_no_sshd_of_the_edge_host(lab: &TestLab) {
+    let curl = |words: &[&str]| {
+        let curl = ["--", "curl", "--silent", "--max-time", "10"];
+        lab.lab_command(&["run"], &[&curl[..], words].concat()).stdout
+    };
+    let version = curl(&["--insecure", "https://10.96.0.1/version"]);
+    assert!(version.contains("gitVersion"), "the service does not answer: {version}");
+    // sshd listens on every address of the host; this one is not among the routes.
+    let said = curl(&["--write-out", "\n%{time_connect}", "telnet://10.8.0.1:22"]);
+    let connected = said.lines().next_back().and_then(|time| time.trim().parse::<f64>().ok());
+    assert_eq!(connected, Some(0.0), "a user reaches the edge host's sshd: {said}");
 }
 
 fn a_revoked_user_is_out_at_once_and_stays_out(lab: &TestLab, profile: &Path) {
