@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::record::{Record, write_whole};
+use crate::record::{Record, Role, write_whole};
 use crate::{Error, Places, Result, cgroup, host};
 
 /// The Kubernetes version of the inventory where no mirror says another one.
@@ -55,6 +55,10 @@ fn render(
     if cgroup_v1 {
         text.push_str("  allow_cgroup_v1: true\n");
     }
+    // An emulated processor takes its time over each write, however quick the disk is.
+    if record.hosts.iter().any(|host| host.role == Role::ControlPlane && host.machine.vm().is_some()) {
+        text.push_str("  allow_slow_disk: true\n");
+    }
     let _ = write!(
         text,
         "ssh:\n  user: root\n  identity: {}\n  proxy_command: {}\nhosts:\n",
@@ -102,7 +106,7 @@ mod tests {
     use super::*;
     use crate::Shape;
     use crate::base::Release;
-    use crate::machine::Machine;
+    use crate::machine::{Accelerator, Architecture, Firmware, Machine, Vm};
 
     #[test]
     fn the_inventory_is_one_that_the_cli_reads() {
@@ -132,6 +136,17 @@ mod tests {
                  w1: {{ address: 10.66.0.12, role: worker, host_key: \"{key}\" }}\n"
             )
         );
+        let vm = Vm {
+            architecture: Architecture::Arm64,
+            firmware: Firmware::Plain,
+            accelerator: Accelerator::Tcg,
+        };
+        record.hosts[1].machine = Machine::Vm(vm);
+        let text = render(&places, &record, KUBERNETES, false, &[key.clone(), key.clone()]);
+        assert!(!text.contains("allow_"), "the worker keeps no etcd: {text}");
+        record.hosts[0].machine = Machine::Vm(vm);
+        let text = render(&places, &record, KUBERNETES, false, &[key.clone(), key]);
+        assert!(text.contains("\n  allow_slow_disk: true\n"), "{text}");
     }
 
     #[test]

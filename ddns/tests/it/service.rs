@@ -24,6 +24,9 @@ pub(crate) struct Home {
     folder: TempDir,
 }
 
+/// Longest a command takes that is not the service.
+const DEADLINE: Duration = Duration::from_mins(1);
+
 /// A service that runs.
 pub(crate) struct Service<'a> {
     home: &'a Home,
@@ -125,8 +128,21 @@ impl Home {
         command
     }
 
+    /// Runs a command to its end; one that should have ended and does not is killed, and seen as that.
     pub(crate) fn run(&self, words: &[&str]) -> Output {
-        self.command(words).output().unwrap()
+        let mut command = self.command(words);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let id = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        let (ended, has_ended) = std::sync::mpsc::channel::<()>();
+        let watch = std::thread::spawn(move || {
+            if has_ended.recv_timeout(DEADLINE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL);
+            }
+        });
+        let output = child.wait_with_output().unwrap();
+        drop(ended);
+        watch.join().unwrap();
+        output
     }
 
     /// Starts the service and waits until it says that it is ready.
