@@ -309,8 +309,11 @@ fn a_slow_disk_has_everything_wait_longer() {
         _ => 0,
     };
     assert_eq!((seconds(&fast), seconds(&slow)), (600, 1_200));
-    assert!(!configuration(&fast).contains("timeouts:"));
+    assert!(!configuration(&fast).contains("controlPlaneComponentHealthCheck"));
     assert!(configuration(&slow).contains("controlPlaneComponentHealthCheck: 8m0s"));
+    // A processor is slow where the disk is not.
+    assert!(configuration(&fast).contains("kubernetesAPICall: 4m0s"));
+    assert!(configuration(&slow).contains("kubernetesAPICall: 8m0s"));
 }
 
 #[test]

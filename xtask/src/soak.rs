@@ -49,8 +49,8 @@ fn stages(soak: &Soak, watch: &mut Stopwatch) -> anyhow::Result<()> {
         ]);
         program::run(&mut command)
     })?;
-    watch.stage("a cluster on virtual machines", || {
-        test::on_hosts("vm", Some("machines::both"), &product, &source)
+    watch.stage("clusters on virtual machines", || {
+        test::on_hosts("vm", Some("machines::"), &product, &source)
     })?;
     watch.stage("arbitrary input", || fuzz::all(soak.minutes.saturating_mul(60)))
 }
