@@ -58,7 +58,7 @@ struct MemorySwap {
 }
 
 impl Cluster {
-    /// Reads it from the ConfigMaps `kubeadm-config` and `kubelet-config` in `kube-system`, where kubeadm keeps them.
+    /// Reads it from the config maps `kubeadm-config` and `kubelet-config` in `kube-system`, where kubeadm keeps them.
     pub async fn configuration(&self) -> Result<ClusterConfiguration, ClusterError> {
         let (cluster, kubelet) = tokio::try_join!(
             self.kept_by_kubeadm("kubeadm-config", "ClusterConfiguration"),
