@@ -19,6 +19,7 @@ mod interrupts;
 mod kills;
 mod life;
 mod login;
+#[cfg(feature = "vm")]
 mod machines;
 mod mesh;
 mod odd_hosts;

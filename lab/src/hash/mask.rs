@@ -48,9 +48,10 @@ pub const MASKS: [Mask; 12] = [
 ];
 
 /// What besides a virtual machine changes by itself: it has timers, devices and a kernel of its own.
-pub const VM_MASKS: [Mask; 3] = [
+pub const VM_MASKS: [Mask; 4] = [
     value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot"),
     value("tree", "/run/udev/data/*", "how long after the boot udev saw a device first"),
+    hidden("tree", "/run/udev/watch/*", "udev numbers the disks it watches as they come"),
     value("sysctl", "vm/user_reserve_kbytes", "a share of the memory that was free at the boot"),
 ];
 

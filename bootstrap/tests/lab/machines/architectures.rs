@@ -4,7 +4,7 @@
 use super::{
     LINE, OTHER, PI, assert_cgroup_version_2, assert_rebooted_for_the_memory_controller,
     assert_two_architectures, boot_of, check_says, first_up, has_memory_controller, reset_gives_all_back,
-    second_up_changes_nothing,
+    second_up_changes_nothing, state_after_a_boot,
 };
 use crate::harness::{Phases, Shape, States, TestLab, assert_same};
 
@@ -14,7 +14,7 @@ fn a_worker_of_another_architecture_joins() {
     let mut lab =
         phases.must("a control plane", || TestLab::up("t-architectures", Shape::workers(0).with_patience(3)));
     phases.must("a worker with another processor, started as a Raspberry Pi is", || lab.grow_by(1, PI));
-    let bare = phases.must("the state before the first up", || lab.states());
+    let bare = phases.must("the state before the first up", || state_after_a_boot(&lab, &["w1"]));
     phases.check("an_image_that_is_not_there_for_a_host_is_refused_before_anything_is_written", || {
         an_image_that_is_not_there_for_a_host_is_refused(&lab, &bare);
     });

@@ -4,7 +4,7 @@ use super::{
     LINE, PI, SWAP, TWO_HOURS, assert_cgroup_version_2, assert_clock_is_right,
     assert_nothing_of_the_preflight_is_ignored, assert_rebooted_for_the_memory_controller,
     assert_two_architectures, back_after, boot_of, check_says, first_up, reset_gives_all_back,
-    second_up_changes_nothing, set_clock, swaps,
+    second_up_changes_nothing, set_clock, state_after_a_boot, swaps,
 };
 use crate::harness::{Phases, Shape, TestLab};
 
@@ -18,7 +18,7 @@ fn a_cluster_of_two_architectures_on_kernels_of_their_own() {
     phases.must("the control plane has swap, now and after a boot", || {
         lab.host("cp1").exec(&["sh", "-ec", SWAP]);
     });
-    let bare = phases.must("the state before the first up", || lab.states());
+    let bare = phases.must("the state before the first up", || state_after_a_boot(&lab, &["cp1", "w1"]));
     phases.must("the control plane's clock is two hours behind", || set_clock(&lab, "cp1", -TWO_HOURS));
     phases.check("check_tells_what_up_will_put_right", || {
         check_says(

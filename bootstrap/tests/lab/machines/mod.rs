@@ -1,14 +1,8 @@
 //! Hosts with kernels of their own: what a container cannot show. Emulated, so that every step takes its time; the two tests
 //! with one such machine each are quicker than the one with two.
-#![cfg_attr(
-    not(feature = "vm"),
-    allow(dead_code, reason = "the longest of these tests run in `cargo xtask soak` alone")
-)]
 
 mod architectures;
-#[cfg(feature = "vm")]
 mod both;
-#[cfg(feature = "vm")]
 mod kernel;
 
 use std::collections::BTreeSet;
@@ -40,6 +34,14 @@ const OF_OTHERS: [&str; 6] = [
     "/var/lib/systemd/",
     "/var/lib/cni/",
 ];
+
+/// The state of all hosts. A first boot of a system does what no later one does: these machines boot once more before.
+fn state_after_a_boot(lab: &TestLab, machines: &[&str]) -> States {
+    for host in machines {
+        lab.lab().reboot(host).unwrap();
+    }
+    lab.states()
+}
 
 /// `garboard check`, which must say all of it and find nothing in the way.
 fn check_says(lab: &TestLab, words: &[&str]) {
