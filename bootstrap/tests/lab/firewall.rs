@@ -80,7 +80,7 @@ fn is_loaded(lab: &TestLab) -> bool {
 
 fn address(lab: &TestLab, host: &str) -> String {
     let path = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}";
-    lab.kubectl(&["get", "node", host, "-o", path])
+    lab.kubectl(&["get", "node", host, "-o", path]).trim().to_owned()
 }
 
 /// Whether a TCP connection to a host is made, as curl tells, from home or from an address.
