@@ -47,6 +47,8 @@ fn an_edge_host_from_the_first_up_to_reset() {
         lab.converge();
         closed_and_open(&lab);
         lab.converged();
+        // Somebody loads theirs at each boot.
+        lab.host("w1").exec(&["nft", "--file", "/root/somebody.nft"]);
     });
     drop((edge, worker));
     phases.check("reset gives the hosts back, and the table of somebody stays", || given_back(&lab, &bare));
