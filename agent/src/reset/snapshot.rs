@@ -76,6 +76,8 @@ const MEMBER: [&str; 3] =
 
 /// systemd's word for a network that is up.
 pub(super) const ONLINE: &str = "network-online.target";
+/// A target that is reached before the network: the packet filter's unit wants it, which makes it active until the next boot.
+pub(super) const BEFORE_NETWORK: &str = "network-pre.target";
 
 /// Most paths that are listed; the keepsake has to fit into one frame.
 const PATHS: usize = 20_000;
@@ -112,6 +114,9 @@ pub(crate) struct Before {
     pub(crate) units: BTreeSet<String>,
     /// Whether [`ONLINE`] was reached: units of Kubernetes want it, which makes it active until the next boot.
     pub(crate) is_online: bool,
+    /// Whether [`BEFORE_NETWORK`] was reached; taken as so where an earlier version noted nothing.
+    #[serde(default = "reached")]
+    pub(crate) is_before_network: bool,
     /// Path → `directory`, `file SIZE`, `link TARGET`, `other`.
     pub(crate) paths: BTreeMap<String, String>,
     /// What lay at other places that playbooks own, when they began to: the place → paths at or below it. It is others'
@@ -173,6 +178,7 @@ impl Before {
             mounts: mounts::read(look)?.into_iter().map(|mount| mount.point).collect(),
             units: units(look),
             is_online: state(ONLINE, look).is_ok_and(|state| is_running(&state)),
+            is_before_network: state(BEFORE_NETWORK, look).is_ok_and(|state| is_running(&state)),
             paths,
             places: BTreeMap::new(),
             truncated,
@@ -230,6 +236,10 @@ impl Before {
         let listed = self.paths.keys().filter(|_| !self.late);
         listed.chain(self.places.values().flatten()).filter(is_at).cloned().collect()
     }
+}
+
+fn reached() -> bool {
+    true
 }
 
 fn text(look: &dyn Look, path: &str) -> String {

@@ -257,8 +257,14 @@ impl Work<'_> {
     pub(super) fn reload(&mut self, entries: &[Entry]) {
         self.part("systemd", "reloading systemd", |work| {
             work.run(&["daemon-reload"]);
-            if !work.before.late && !work.before.is_online {
-                work.run(&["stop", "--", snapshot::ONLINE]);
+            let before = [
+                (snapshot::ONLINE, work.before.is_online),
+                (snapshot::BEFORE_NETWORK, work.before.is_before_network),
+            ];
+            for (target, was_reached) in before {
+                if !work.before.late && !was_reached {
+                    work.run(&["stop", "--", target]);
+                }
             }
             for entry in entries {
                 if let Entry::Unit { name, enabled, .. } = entry
