@@ -64,7 +64,7 @@ fn a_late_step_is_probed_without_its_secrets_and_sent_with_them() {
     let missing = late.render(&signals, &ephemeral).unwrap_err();
     assert_eq!(
         missing.to_string(),
-        "step `worker/5` needs `ca_hash` of the signal `api`, which was not given"
+        "step `worker/4` needs `ca_hash` of the signal `api`, which was not given"
     );
     signals.give("api", [("ca_hash".to_owned(), CA_HASH.to_owned())].into());
     let missing = late.render(&signals, &Ephemeral::default()).unwrap_err();
