@@ -25,7 +25,7 @@ const SOURCES: &[(&str, &str)] = &[
 /// Crates whose version shows in the bytes of an archive.
 const PACKING_CRATES: &[&str] = &["flate2", "miniz_oxide", "tar"];
 
-/// The folder with the recipe's data: `go.mod` and `go.sum` per component, `pause.c`.
+/// The folder with the recipe's data: `go.mod` and `go.sum` per component, `pause.c`, the backend of tests.
 pub(super) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("upstream")
 }
@@ -41,7 +41,9 @@ pub(super) fn of_recipe() -> anyhow::Result<String> {
             inputs.push((format!("{}/{file}", component.name), fs_err::read(path)?));
         }
     }
-    inputs.push(("pause.c".to_owned(), fs_err::read(data.join("pause/pause.c"))?));
+    for own in ["pause/pause.c", "backend/main.go"] {
+        inputs.push((own.to_owned(), fs_err::read(data.join(own))?));
+    }
     let toolchain =
         program::output(Command::new("go").args(["env", "GOVERSION"]).current_dir(data.join("kubernetes")))
             .context("the mirror is built with Go: install it from https://go.dev/dl (1.26 or newer)")?;

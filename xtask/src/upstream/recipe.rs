@@ -82,6 +82,9 @@ pub(super) const FLANNEL_CNI: &str = "flannel-cni";
 /// The program that holds a pod's namespaces, from `xtask/upstream/pause/pause.c`.
 pub(super) const PAUSE: &str = "pause";
 
+/// What tests of the front door put behind it, from `xtask/upstream/backend/main.go`.
+pub(super) const BACKEND: &str = "backend";
+
 macro_rules! kubernetes {
     ($name:literal) => {
         ($name, concat!("k8s.io/kubernetes/cmd/", $name))
@@ -184,6 +187,42 @@ pub(super) const COMPONENTS: &[Component] = &[
         linkage: Linkage::StaticC,
         programs: &[("flanneld", "github.com/flannel-io/flannel")],
     },
+    Component {
+        name: "traefik",
+        version_flags: "-X github.com/traefik/traefik/v3/pkg/version.Version=v3.6.12",
+        tags: "",
+        linkage: Linkage::Go,
+        programs: &[("traefik", "github.com/traefik/traefik/v3/cmd/traefik")],
+    },
+    Component {
+        name: "metrics-server",
+        version_flags: "-X k8s.io/component-base/version.gitVersion=v0.9.0",
+        tags: "",
+        linkage: Linkage::Go,
+        programs: &[("metrics-server", "sigs.k8s.io/metrics-server/cmd/metrics-server")],
+    },
+    Component {
+        name: "local-path-provisioner",
+        version_flags: "-X main.VERSION=v0.0.30",
+        tags: "",
+        linkage: Linkage::Go,
+        programs: &[("local-path-provisioner", "github.com/rancher/local-path-provisioner")],
+    },
+    // What tests of the front door talk to: a server that tells who asked, and one that issues certificates by ACME.
+    Component {
+        name: BACKEND,
+        version_flags: "",
+        tags: "",
+        linkage: Linkage::Go,
+        programs: &[(BACKEND, "garboard/upstream/backend")],
+    },
+    Component {
+        name: "pebble",
+        version_flags: "",
+        tags: "",
+        linkage: Linkage::Go,
+        programs: &[("pebble", "github.com/letsencrypt/pebble/v2/cmd/pebble")],
+    },
 ];
 
 pub(super) const FILES: &[File] = &[
@@ -243,8 +282,8 @@ pub(super) const FILES: &[File] = &[
     },
 ];
 
-/// Programs that a person on this machine wants at hand, linked into the mirror's `bin`.
-pub(super) const HANDY: &[&str] = &["crictl", "kubectl"];
+/// Programs that a person, or a test, on this machine wants at hand, linked into the mirror's `bin`.
+pub(super) const HANDY: &[&str] = &["crictl", "kubectl", "pebble"];
 
 pub(super) const IMAGES: &[Image] = &[
     control_plane(
@@ -321,6 +360,58 @@ pub(super) const IMAGES: &[Image] = &[
         entrypoint: &["/flannel"],
         user: "",
     },
+    Image {
+        name: "traefik",
+        repository: "docker.io/library/traefik",
+        tag: "v3.6.12",
+        // The largest program of all, which takes Go as long as all of Kubernetes.
+        architectures: CONTROL_PLANE,
+        base: false,
+        programs: &[("traefik", "/traefik")],
+        entrypoint: &["/traefik"],
+        user: "",
+    },
+    Image {
+        name: "metrics-server",
+        repository: "registry.k8s.io/metrics-server/metrics-server",
+        tag: "v0.9.0",
+        architectures: EVERYWHERE,
+        base: false,
+        programs: &[("metrics-server", "/metrics-server")],
+        entrypoint: &["/metrics-server"],
+        user: "65534",
+    },
+    Image {
+        name: "local-path-provisioner",
+        repository: "docker.io/rancher/local-path-provisioner",
+        tag: "v0.0.30",
+        architectures: EVERYWHERE,
+        base: false,
+        programs: &[("local-path-provisioner", "/usr/bin/local-path-provisioner")],
+        entrypoint: &["/usr/bin/local-path-provisioner"],
+        user: "",
+    },
+    // A shell, `mkdir` and `rm` are all that is asked of it.
+    Image {
+        name: "busybox",
+        repository: "docker.io/library/busybox",
+        tag: "1.37.0",
+        architectures: EVERYWHERE,
+        base: true,
+        programs: &[],
+        entrypoint: &[],
+        user: "",
+    },
+    Image {
+        name: BACKEND,
+        repository: "registry.example.org/lab/backend",
+        tag: "v1",
+        architectures: EVERYWHERE,
+        base: false,
+        programs: &[(BACKEND, "/backend")],
+        entrypoint: &["/backend"],
+        user: "65534",
+    },
 ];
 
 /// A part of Kubernetes itself: the version is the tag, and kubeadm's manifests name the program to run.
@@ -341,7 +432,7 @@ const fn control_plane(
     }
 }
 
-/// Whether a file or an image for that architecture holds the program.
+/// Whether a file or an image for that architecture holds the program, or somebody on this machine wants it.
 pub(super) fn needs(architecture: Architecture, program: &str) -> bool {
     let in_a_file = EVERYWHERE.contains(&architecture)
         && FILES.iter().any(|file| match file.content {
@@ -352,7 +443,8 @@ pub(super) fn needs(architecture: Architecture, program: &str) -> bool {
         .iter()
         .filter(|image| image.architectures.contains(&architecture))
         .any(|image| image.programs.iter().any(|(name, _)| *name == program));
-    in_a_file || in_an_image
+    let at_hand = architecture == super::architecture::AMD64 && HANDY.contains(&program);
+    in_a_file || in_an_image || at_hand
 }
 
 #[cfg(test)]

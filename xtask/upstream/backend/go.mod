@@ -1,0 +1,3 @@
+module garboard/upstream/backend
+
+go 1.26.0
