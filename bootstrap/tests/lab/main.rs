@@ -19,7 +19,6 @@ mod interrupts;
 mod kills;
 mod life;
 mod login;
-#[cfg(feature = "vm")]
 mod machines;
 mod mesh;
 mod odd_hosts;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{boot_partition, qemu};
 use crate::Result;
-use crate::machine::{Firmware, Vm};
+use crate::machine::{Accelerator, Architecture, Firmware, Vm};
 
 /// What a Raspberry Pi's firmware puts before that line, and what in the line undoes it. The undoing word is one that only
 /// kernels of Raspberry Pi know; a stock kernel passes over it, so that here the firmware heeds it.
@@ -13,11 +13,22 @@ const ON: [&str; 2] = ["cgroup_enable=memory", "cgroup_memory=1"];
 
 /// The kernel line of the next boot of the machine whose folder this is.
 pub(super) fn kernel_line(vm: Vm, folder: &Path) -> Result<String> {
-    let own =
-        format!("root=/dev/vda ro console={} net.ifnames=0 mitigations=off", qemu::console(vm.architecture));
+    let own = own_words(vm);
     match vm.firmware {
         Firmware::Plain => Ok(format!("{own} quiet")),
         Firmware::Pi => Ok(of_pi(&own, &boot_partition::line(folder)?)),
+    }
+}
+
+/// What every such machine is given.
+fn own_words(vm: Vm) -> String {
+    let words =
+        format!("root=/dev/vda ro console={} net.ifnames=0 mitigations=off", qemu::console(vm.architecture));
+    match (vm.accelerator, vm.architecture) {
+        // Emulated processors show their counters at slightly different moments, which the kernel takes for a fault. It would then
+        // ask a device for the time at each look at a clock, which costs an emulated machine more than all else it does.
+        (Accelerator::Tcg, Architecture::Amd64) => format!("{words} tsc=reliable"),
+        _ => words,
     }
 }
 
@@ -32,6 +43,15 @@ fn of_pi(own: &str, file: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_emulated_processors_counter_is_its_clock() {
+        let vm = |accelerator, architecture| Vm { architecture, firmware: Firmware::Plain, accelerator };
+        let asks = |vm| own_words(vm).ends_with(" tsc=reliable");
+        assert!(asks(vm(Accelerator::Tcg, Architecture::Amd64)));
+        assert!(!asks(vm(Accelerator::Kvm, Architecture::Amd64)));
+        assert!(!asks(vm(Accelerator::Tcg, Architecture::Arm64)));
+    }
 
     #[test]
     fn the_memory_cgroup_is_off_until_the_files_first_line_says_otherwise() {

@@ -22,17 +22,46 @@ pub(crate) fn folder_of(lab: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab").join(lab)
 }
 
-/// Held as long as a lab of these tests exists: two runs at once would take each other's labs away, and one machine's
-/// limits are soon reached by two clusters.
-pub(crate) fn turn() -> fs_err::File {
+/// Held as long as a lab of these tests exists.
+pub(crate) struct Turn {
+    _name: fs_err::File,
+    _machine: fs_err::File,
+}
+
+/// Whom a lab shares this machine with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Company {
+    /// Labs of other tests, of this run or another one.
+    Others,
+    /// Nobody: an emulated machine needs all processors there are.
+    Nobody,
+}
+
+/// Waits until a lab of that name may exist: two runs at once would take each other's labs away.
+pub(crate) fn turn(lab: &str, company: Company) -> Turn {
     // The machine's, not the checkout's: labs are found by their names wherever they were made.
-    let lock =
-        fs_err::File::options().create(true).append(true).open("/run/garboard-lab-tests.lock").unwrap();
-    if lock.file().try_lock().is_err() {
-        println!("   waiting for another run of these tests");
-        lock.file().lock().unwrap();
+    let file = |name: &str| {
+        let path = format!("/run/garboard-lab-tests{name}.lock");
+        fs_err::File::options().create(true).append(true).open(path).unwrap()
+    };
+    let (name, machine) = (file(&format!(".{lab}")), file(""));
+    if name.file().try_lock().is_err() {
+        println!("   waiting for another run of this test");
+        name.file().lock().unwrap();
     }
-    lock
+    let taken = match company {
+        Company::Others => machine.file().try_lock_shared(),
+        Company::Nobody => machine.file().try_lock(),
+    };
+    if taken.is_err() {
+        println!("   waiting for other tests on lab hosts");
+        match company {
+            Company::Others => machine.file().lock_shared(),
+            Company::Nobody => machine.file().lock(),
+        }
+        .unwrap();
+    }
+    Turn { _name: name, _machine: machine }
 }
 
 /// The cache that labs share: the user's own base images, and the tests' blobs.

@@ -7,7 +7,7 @@ use garboard_lab::{Lab, Places};
 use serde_json::Value;
 
 use super::Host;
-use super::environment::{folder_of, make_cache, mirror_folder, product, shared_cache, turn};
+use super::environment::{Company, Turn, folder_of, make_cache, mirror_folder, product, shared_cache, turn};
 use super::invocation::{self, Finished, Running, json_of};
 use super::terminal::OnTerminal;
 
@@ -31,6 +31,7 @@ pub(crate) struct Shape {
     made_of: &'static [&'static str],
     /// How many times as long as containers they take.
     patience: u32,
+    company: Company,
 }
 
 /// The hosts of most tests: containers of Debian 12.
@@ -39,7 +40,14 @@ const CONTAINERS: &[&str] = &["--os", "bookworm"];
 impl Shape {
     /// One control plane and so many workers.
     pub(crate) fn workers(workers: usize) -> Self {
-        Self { workers, blobs: Blobs::Shared, mirror: true, made_of: CONTAINERS, patience: 1 }
+        Self {
+            workers,
+            blobs: Blobs::Shared,
+            mirror: true,
+            made_of: CONTAINERS,
+            patience: 1,
+            company: Company::Others,
+        }
     }
 
     /// Without artifacts, for what ends before anything is installed.
@@ -49,12 +57,12 @@ impl Shape {
 
     /// Of virtual machines, with this machine's own kind of processor.
     pub(crate) fn of_virtual_machines(self) -> Self {
-        Self { made_of: &["--kind", "vm"], patience: 4, ..self }
+        Self { made_of: &["--kind", "vm"], ..self.emulated(4) }
     }
 
-    /// For hosts that take so many times as long as containers, whoever adds them.
-    pub(crate) fn with_patience(self, patience: u32) -> Self {
-        Self { patience, ..self }
+    /// For hosts that are emulated, whoever adds them, and take so many times as long as containers.
+    pub(crate) fn emulated(self, patience: u32) -> Self {
+        Self { patience, company: Company::Nobody, ..self }
     }
 
     /// With a cache that nobody else uses.
@@ -72,13 +80,13 @@ pub(crate) struct TestLab {
     patience: u32,
     lab: Lab,
     /// Let go of after the hosts are gone: fields are dropped last.
-    _turn: fs_err::File,
+    _turn: Turn,
 }
 
 impl TestLab {
     /// Makes it. What an earlier, killed test of this name left goes first.
     pub(crate) fn up(name: &'static str, shape: Shape) -> Self {
-        let turn = turn();
+        let turn = turn(name, shape.company);
         let folder = folder_of(name);
         let cache = match shape.blobs {
             Blobs::Shared => shared_cache(),

@@ -12,7 +12,7 @@ use crate::harness::{Phases, Shape, States, TestLab, assert_same};
 fn a_worker_of_another_architecture_joins() {
     let mut phases = Phases::of("a_worker_of_another_architecture_joins");
     let mut lab =
-        phases.must("a control plane", || TestLab::up("t-architectures", Shape::workers(0).with_patience(3)));
+        phases.must("a control plane", || TestLab::up("t-architectures", Shape::workers(0).emulated(3)));
     phases.must("a worker with another processor, started as a Raspberry Pi is", || lab.grow_by(1, PI));
     let bare = phases.must("the state before the first up", || state_after_a_boot(&lab, &["w1"]));
     phases.check("an_image_that_is_not_there_for_a_host_is_refused_before_anything_is_written", || {
