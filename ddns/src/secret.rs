@@ -1,12 +1,13 @@
 //! Secrets: read from files that nobody else can read, kept out of every text that leaves the process.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::{Zeroize as _, Zeroizing};
 
 /// A file larger than this is no token.
@@ -24,6 +25,13 @@ pub enum SecretReference {
     File(PathBuf),
     /// A credential that systemd hands to the service (`LoadCredential=`).
     Credential(String),
+    /// One of several secrets in a credential: a JSON object from names to secrets.
+    Entry {
+        /// As for [`Self::Credential`].
+        credential: String,
+        /// Which of them.
+        name: String,
+    },
 }
 
 /// A secret text: its `Debug` is redacted, its memory is wiped.
@@ -39,6 +47,12 @@ impl Secret {
     /// The text itself; the caller keeps it out of logs and errors.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(String::deserialize(deserializer)?))
     }
 }
 
@@ -79,6 +93,14 @@ pub enum SecretError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// It holds others.
+    #[error("`{}` holds no secret `{name}`", path.display())]
+    NoEntry {
+        /// The file.
+        path: PathBuf,
+        /// Which was looked for.
+        name: String,
+    },
     /// systemd handed over no credentials.
     #[error(
         "the credential `{0}` was not handed over; give the unit `LoadCredential={0}:PATH`, or say `file: PATH`"
@@ -96,20 +118,39 @@ impl SecretReference {
     /// See [`SecretError`].
     pub fn read(&self, credentials: Option<&Path>) -> Result<Secret, SecretError> {
         match self {
-            // systemd lets the service's user in by an access control list, whose mask shows as the group's bits.
             Self::Credential(name) => {
-                if name.contains('/') || name.starts_with('.') || name.is_empty() {
-                    return Err(SecretError::CredentialName(name.clone()));
-                }
-                let folder = credentials.ok_or_else(|| SecretError::NoCredentials(name.clone()))?;
-                read(&folder.join(name), 0o007)
+                let path = place(name, credentials)?;
+                one_line(&path, &content(&path, OF_CREDENTIALS)?)
             }
-            Self::File(path) => read(path, 0o077),
+            Self::Entry { credential, name } => {
+                let path = place(credential, credentials)?;
+                let bytes = content(&path, OF_CREDENTIALS)?;
+                let unusable = |problem| SecretError::Unusable { path: path.clone(), problem };
+                // What serde says of it may repeat a part of it.
+                let mut all: BTreeMap<String, Secret> = serde_json::from_slice(&bytes)
+                    .map_err(|_| unusable("is no JSON object from names to secrets"))?;
+                let secret = all
+                    .remove(name)
+                    .ok_or_else(|| SecretError::NoEntry { path: path.clone(), name: name.clone() })?;
+                one_line(&path, secret.expose().as_bytes())
+            }
+            Self::File(path) => one_line(path, &content(path, 0o077)?),
         }
     }
 }
 
-fn read(path: &Path, forbidden: u32) -> Result<Secret, SecretError> {
+/// systemd lets the service's user in by an access control list, whose mask shows as the group's bits.
+const OF_CREDENTIALS: u32 = 0o007;
+
+/// Where a credential is.
+fn place(name: &str, credentials: Option<&Path>) -> Result<PathBuf, SecretError> {
+    if name.contains('/') || name.starts_with('.') || name.is_empty() {
+        return Err(SecretError::CredentialName(name.to_owned()));
+    }
+    Ok(credentials.ok_or_else(|| SecretError::NoCredentials(name.to_owned()))?.join(name))
+}
+
+fn content(path: &Path, forbidden: u32) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let file = fs_err::File::open(path)?;
     // Asked of the open file, so that what is checked is what is read.
     let metadata = file.metadata()?;
@@ -122,11 +163,15 @@ fn read(path: &Path, forbidden: u32) -> Result<Secret, SecretError> {
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
     file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    let unusable = |problem| SecretError::Unusable { path: path.to_owned(), problem };
     if bytes.len() as u64 > LARGEST {
-        return Err(unusable("is larger than 64 KiB"));
+        return Err(SecretError::Unusable { path: path.to_owned(), problem: "is larger than 64 KiB" });
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| unusable("is not UTF-8 text"))?;
+    Ok(bytes)
+}
+
+fn one_line(path: &Path, bytes: &[u8]) -> Result<Secret, SecretError> {
+    let unusable = |problem| SecretError::Unusable { path: path.to_owned(), problem };
+    let text = std::str::from_utf8(bytes).map_err(|_| unusable("is not UTF-8 text"))?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(unusable("is empty"));
@@ -200,6 +245,25 @@ mod tests {
         assert_eq!(SecretReference::File(path).read(None).unwrap().expose(), "canary");
         let outside = SecretReference::Credential("../token".to_owned()).read(Some(folder.path()));
         assert!(matches!(outside, Err(SecretError::CredentialName(_))));
+    }
+
+    #[test]
+    fn one_of_several_secrets_is_found_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = |name: &str| {
+            let (credential, name) = ("token".to_owned(), name.to_owned());
+            SecretReference::Entry { credential, name }.read(Some(folder.path()))
+        };
+        file(folder.path(), 0o600, r#"{"1": "canary", "2": "two\nlines"}"#);
+        assert_eq!(entry("1").unwrap().expose(), "canary");
+        assert!(matches!(entry("2"), Err(SecretError::Unusable { .. })));
+        let said = entry("3").unwrap_err().to_string();
+        assert!(said.contains("no secret `3`") && !said.contains("canary"), "{said}");
+        for text in ["canary", r#"{"1": canary}"#, r#"["canary"]"#, r#"{"1": {"canary": 1}}"#] {
+            file(folder.path(), 0o600, text);
+            let said = entry("1").unwrap_err().to_string();
+            assert!(said.contains("no JSON object") && !said.contains("canary"), "{said}");
+        }
     }
 
     #[test]

@@ -39,6 +39,14 @@ impl DomainName {
         &self.0
     }
 
+    /// The name itself and those above it, as long as they have a dot: the zones it may be in, the nearest first.
+    pub fn possible_zones(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.0.as_str()), |name| {
+            let (_, above) = name.split_once('.')?;
+            above.contains('.').then_some(above)
+        })
+    }
+
     /// Whether it is that zone or in it.
     pub fn is_in(&self, zone: &Self) -> bool {
         self == zone || self.0.strip_suffix(&zone.0).is_some_and(|before| before.ends_with('.'))
@@ -54,5 +62,19 @@ impl fmt::Display for DomainName {
 impl<'de> Deserialize<'de> for DomainName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DomainName;
+
+    #[test]
+    fn a_name_may_be_in_every_zone_above_it_that_has_a_dot() {
+        let zones = |name: &str| -> Vec<String> {
+            DomainName::new(name).unwrap().possible_zones().map(str::to_owned).collect()
+        };
+        assert_eq!(zones("a.home.example.org"), ["a.home.example.org", "home.example.org", "example.org"]);
+        assert_eq!(zones("example.org"), ["example.org"]);
     }
 }

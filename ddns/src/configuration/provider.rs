@@ -23,8 +23,8 @@ pub enum Provider {
     },
     /// Cloudflare's API, version 4.
     Cloudflare {
-        /// The zone the name is in.
-        zone: DomainName,
+        /// The zone the name is in; without it, the nearest one that the token sees.
+        zone: Option<DomainName>,
         /// An API token with the permissions Zone.Zone Read and Zone.DNS Edit for that zone.
         token: SecretReference,
         /// Where the API is.

@@ -62,7 +62,7 @@ fn of_name(entry: &Name) -> Vec<String> {
             (None, None)
         }
         Provider::Cloudflare { zone, .. } => {
-            problems.extend(outside(entry, zone));
+            problems.extend(zone.as_ref().and_then(|zone| outside(entry, zone)));
             (None, None)
         }
         Provider::Duckdns { .. } => {

@@ -25,7 +25,7 @@ const IDENTICAL: i64 = 81058;
 
 pub(super) struct Cloudflare {
     server: Url,
-    zone: DomainName,
+    zone: Option<DomainName>,
     zone_id: Mutex<Option<String>>,
     token: Secret,
     client: Client,
@@ -50,7 +50,7 @@ struct ApiError {
 impl Cloudflare {
     pub(super) fn new(
         server: Option<&ServerUrl>,
-        zone: DomainName,
+        zone: Option<DomainName>,
         token: Secret,
         clients: &Clients,
     ) -> Result<Self, String> {
@@ -84,23 +84,26 @@ impl Cloudflare {
         read(&reply)
     }
 
-    async fn zone_id(&self) -> Result<String, Answer> {
+    async fn zone_id(&self, name: &DomainName) -> Result<String, Answer> {
         let mut known = self.zone_id.lock().await;
         if let Some(id) = &*known {
             return Ok(id.clone());
         }
-        let zones = self.ask(Method::GET, &["zones"], &[("name", self.zone.as_str())], None).await?;
-        let found = zones
-            .as_array()
-            .and_then(|zones| zones.first())
-            .and_then(|zone| zone["id"].as_str())
-            .map(str::to_owned);
-        let id = found.ok_or_else(|| {
-            let fix = "create the zone, or give the token the permission Zone.Zone Read for it";
-            fatal(format!("Cloudflare shows this token no zone `{}`; {fix}", self.zone), Scope::Name)
-        })?;
-        *known = Some(id.clone());
-        Ok(id)
+        let wanted: Vec<&str> = match &self.zone {
+            Some(zone) => vec![zone.as_str()],
+            None => name.possible_zones().collect(),
+        };
+        for zone in &wanted {
+            let zones = self.ask(Method::GET, &["zones"], &[("name", zone)], None).await?;
+            let found = zones.as_array().and_then(|zones| zones.first()).and_then(|zone| zone["id"].as_str());
+            if let Some(id) = found {
+                *known = Some(id.to_owned());
+                return Ok(id.to_owned());
+            }
+        }
+        let fix = "create the zone, or give the token the permission Zone.Zone Read for it";
+        let zones = wanted.join("` and no zone `");
+        Err(fatal(format!("Cloudflare shows this token no zone `{zones}`; {fix}"), Scope::Name))
     }
 
     async fn set(&self, zone: &str, name: &DomainName, address: IpAddr) -> Result<(), Answer> {
@@ -144,7 +147,7 @@ impl Cloudflare {
 #[async_trait]
 impl Provider for Cloudflare {
     async fn update(&self, name: &DomainName, _all: &Addresses, changed: &Addresses) -> Answer {
-        let zone = match self.zone_id().await {
+        let zone = match self.zone_id(name).await {
             Ok(zone) => zone,
             Err(answer) => return answer,
         };

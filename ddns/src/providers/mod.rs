@@ -45,8 +45,8 @@ impl Prepared {
         let (account, user) = account(entry);
         let mut digest = Sha256::new();
         let zone = match &entry.provider {
-            configuration::Provider::Rfc2136 { zone, .. }
-            | configuration::Provider::Cloudflare { zone, .. } => zone.as_str(),
+            configuration::Provider::Rfc2136 { zone, .. } => zone.as_str(),
+            configuration::Provider::Cloudflare { zone, .. } => zone.as_ref().map_or("", DomainName::as_str),
             _ => "",
         };
         for part in [entry.name.as_str(), &account, zone, secret.expose()] {

@@ -21,10 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A check asks every source and sends one update a name.
 const ANSWER: Duration = Duration::from_mins(3);
 
-/// What can be asked for.
+/// What can be asked for. `Status` is answered from what is written down, at once; the others once the service has looked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
+    /// Say where every name stands.
+    Status,
     /// Look now.
     Update,
     /// Try names again that wait for a person; then look.
@@ -44,7 +46,7 @@ pub fn socket(runtime: &Path) -> PathBuf {
 }
 
 /// Listens; commands come out of the receiver one by one.
-pub(super) fn listen(runtime: &Path) -> anyhow::Result<mpsc::Receiver<(Command, Reply)>> {
+pub(super) fn listen(runtime: &Path, state: &Path) -> anyhow::Result<mpsc::Receiver<(Command, Reply)>> {
     let path = socket(runtime);
     // Left by a process that was killed; whoever holds the state's lock owns the name.
     match fs_err::remove_file(&path) {
@@ -55,22 +57,27 @@ pub(super) fn listen(runtime: &Path) -> anyhow::Result<mpsc::Receiver<(Command, 
         UnixListener::bind(&path).with_context(|| format!("cannot listen at `{}`", path.display()))?;
     fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
     let (sender, receiver) = mpsc::channel(4);
+    let state = state.to_owned();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, sender.clone()));
+            tokio::spawn(serve(stream, sender.clone(), state.clone()));
         }
     });
     Ok(receiver)
 }
 
-async fn serve(stream: UnixStream, commands: mpsc::Sender<(Command, Reply)>) -> Option<()> {
+async fn serve(stream: UnixStream, commands: mpsc::Sender<(Command, Reply)>, state: PathBuf) -> Option<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(read.take(LARGEST)).read_line(&mut line)).await.ok()?.ok()?;
     let command = serde_json::from_str(&line).ok()?;
-    let (reply, answer) = oneshot::channel();
-    commands.send((command, reply)).await.ok()?;
-    let report = answer.await.ok()?;
+    let report = if command == Command::Status {
+        Report::new(&crate::state::read(&state).ok()?.unwrap_or_default(), true)
+    } else {
+        let (reply, answer) = oneshot::channel();
+        commands.send((command, reply)).await.ok()?;
+        answer.await.ok()?
+    };
     let text = serde_json::to_string(&report).ok()? + "\n";
     write.write_all(text.as_bytes()).await.ok()
 }

@@ -48,7 +48,7 @@ pub async fn run(places: &Places) -> anyhow::Result<()> {
     let metrics = configuration.metrics.clone().unwrap_or_else(|| places.runtime.join("metrics.prom"));
     let clients = Arc::new(Clients::default());
     let mut names = Names::new(&configuration, folder, metrics, places.credentials.as_deref(), &clients)?;
-    let mut commands = control::listen(&places.runtime)?;
+    let mut commands = control::listen(&places.runtime, &places.state)?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     names.start()?;

@@ -1,6 +1,6 @@
 //! Starts, crashes and ends.
 
-use crate::fake_http::{FakeHttp, NEVER};
+use crate::fake_http::{FakeHttp, NEVER, answer};
 use crate::service::{Echoes, Home, NAME, NEW, OLD, QUICK, SLOW, bytes, is_in_sync};
 
 #[test]
@@ -87,4 +87,22 @@ fn a_state_that_cannot_be_kept_sends_no_update() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nothing is sent without it"), "{output:?}");
     assert_eq!(provider.count(), 0);
+}
+
+#[test]
+fn the_socket_tells_where_every_name_stands_and_asks_nobody() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let (home, echoes, provider) =
+        (Home::new(), Echoes::saying(NEW), FakeHttp::start(|_| answer(200, "good")));
+    home.configure_name("home.example.org", &home.no_ip(&provider), &echoes.sources(), SLOW);
+    let service = home.start();
+    service.update();
+    let asked = (provider.count(), echoes.one.count());
+    let mut socket = std::os::unix::net::UnixStream::connect(home.path("runtime/control.sock")).unwrap();
+    socket.write_all(b"{\"command\":\"status\"}\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(socket).read_line(&mut line).unwrap();
+    let report: garboard_ddns::report::Report = serde_json::from_str(&line).unwrap();
+    assert!(is_in_sync(&report, NEW) && report.running, "{line}");
+    assert_eq!((provider.count(), echoes.one.count()), asked);
 }

@@ -159,6 +159,25 @@ fn cloudflare_changes_the_content_alone_and_makes_what_is_missing() {
 }
 
 #[test]
+fn cloudflares_zone_is_found_where_none_is_named() {
+    let (home, echoes) = (Home::new(), Echoes::saying(NEW));
+    let server = FakeHttp::start(|request| {
+        let result = match request.target.as_str() {
+            "/x/zones?name=a.home.example.org" | "/x/zones?name=home.example.org" => json!([]),
+            "/x/zones?name=example.org" => json!([{ "id": "z1" }]),
+            _ => json!([{ "id": "r1", "content": NEW }]),
+        };
+        answer(200, &json!({ "success": true, "result": result }).to_string())
+    });
+    started(&home, "a.home.example.org", "cloudflare: { token: SECRET, server: \"URL\" }", &server, &echoes);
+    let service = home.start();
+    assert!(is_in_sync(&service.update(), NEW), "{}", home.log());
+    let last = server.seen().pop().unwrap();
+    assert_eq!(last.target, "/x/zones/z1/dns_records?type=A&name=a.home.example.org&per_page=100");
+    assert_eq!(server.count(), 4);
+}
+
+#[test]
 fn cloudflare_with_two_records_of_one_name_waits_for_a_person() {
     let (home, echoes) = (Home::new(), Echoes::saying(NEW));
     let server = cloudflare(vec![
