@@ -1,5 +1,6 @@
 //! How the static agent is built: by `build.rs`, which embeds it in the CLI, and by `cargo xtask agents`, which writes it to
-//! a file. Both compile this very file, so there is one way.
+//! a file. Both compile this very file, so there is one way. `garboard-ddns` is built in the same way, with a C compiler
+//! beside it.
 //!
 //! The agent is built by a cargo of its own, with an explicit target (so that `+crt-static` reaches no build script or
 //! macro) and a target folder of its own beside the outer one (whose lock the outer cargo holds).
@@ -19,8 +20,14 @@ use flate2::write::ZlibEncoder;
 /// The profile of agents that travel.
 pub(crate) const PROFILE: &str = "agent";
 
-/// Where and with what agents are built.
+/// The agent's package, and its program.
+pub(crate) const PACKAGE: &str = "garboard-agent";
+
+/// What is built, where and with what.
+#[derive(Clone)]
 pub(crate) struct Build {
+    /// The package; its program has the same name.
+    pub(crate) package: &'static str,
     /// The program `cargo`.
     pub(crate) cargo: PathBuf,
     /// The program `rustc`.
@@ -34,7 +41,7 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    /// What the agent for an architecture (`x86_64`, `aarch64`) is built for, if this machine can build it. `host` is the
+    /// What a program for an architecture (`x86_64`, `aarch64`) is built for, if this machine can build it. `host` is the
     /// target of programs that run here.
     pub(crate) fn target(&self, architecture: &str, host: &str) -> Result<Option<String>, Box<dyn Error>> {
         let musl = format!("{architecture}-unknown-linux-musl");
@@ -50,12 +57,12 @@ impl Build {
         Ok(own.then(|| host.to_owned()))
     }
 
-    /// Runs the inner cargo; gives the program it built.
-    pub(crate) fn run(&self, target: &str) -> Result<PathBuf, Box<dyn Error>> {
+    /// Runs the inner cargo; gives the program it built. `c_compiler` is for what in it is C.
+    pub(crate) fn run(&self, target: &str, c_compiler: Option<&str>) -> Result<PathBuf, Box<dyn Error>> {
         let mut cargo = Command::new(&self.cargo);
         cargo
             .current_dir(&self.workspace)
-            .args(["build", "--quiet", "--locked", "--package", "garboard-agent", "--bin", "garboard-agent"])
+            .args(["build", "--quiet", "--locked", "--package", self.package, "--bin", self.package])
             .args(["--profile", &self.profile, "--target", target])
             .arg("--target-dir")
             .arg(&self.folder);
@@ -69,6 +76,12 @@ impl Build {
         if target.ends_with("-musl") {
             flags.push("-Clinker=rust-lld".to_owned());
         }
+        if let Some(compiler) = c_compiler {
+            let name = target.replace('-', "_");
+            cargo.env(format!("CC_{name}"), compiler);
+            // Some distributions' compilers check sizes by functions that only glibc has.
+            cargo.env(format!("CFLAGS_{name}"), "-U_FORTIFY_SOURCE");
+        }
         // Nobody's folders stand in the agent, and it is the same wherever it is built.
         for (path, name) in [(self.workspace.clone(), "/garboard"), (cargo_home()?, "/cargo")] {
             flags.push(format!("--remap-path-prefix={}={name}", path.display()));
@@ -76,11 +89,13 @@ impl Build {
         cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
         let status = cargo.status()?;
         if !status.success() {
-            return Err(format!("the agent could not be built: {cargo:?} ended with {status}").into());
+            return Err(
+                format!("`{}` could not be built: {cargo:?} ended with {status}", self.package).into()
+            );
         }
         // Cargo's `dev` profile is the one whose folder has another name.
         let profile = if self.profile == "dev" { "debug" } else { &self.profile };
-        Ok(self.folder.join(target).join(profile).join("garboard-agent"))
+        Ok(self.folder.join(target).join(profile).join(self.package))
     }
 }
 

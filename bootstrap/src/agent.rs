@@ -28,20 +28,22 @@ pub fn embedded() -> Result<&'static [Agent], Problem> {
 fn unpacked(packed: &[(&'static str, &[u8])]) -> Result<Vec<Agent>, Problem> {
     let built = packed.iter().filter(|(_, packed)| !packed.is_empty());
     let agents = built.map(|(machine, packed)| {
-        let program = unpack(packed).map_err(|error| damaged(machine, &error))?;
+        let program = unpack(packed).map_err(|error| damaged("the agent", machine, &error))?;
         Ok(Agent::new(machine, program))
     });
     agents.collect()
 }
 
-fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
+/// What `build.rs` compressed.
+pub(crate) fn unpack(packed: &[u8]) -> io::Result<Vec<u8>> {
     let mut program = Vec::new();
     ZlibDecoder::new(packed).read_to_end(&mut program)?;
     Ok(program)
 }
 
-fn damaged(machine: &str, error: &io::Error) -> Problem {
-    let message = format!("the agent for {machine} hosts in this program is damaged");
+/// A program in this one is not what it was.
+pub(crate) fn damaged(what: &str, machine: &str, error: &io::Error) -> Problem {
+    let message = format!("{what} for {machine} hosts in this program is damaged");
     Problem::new(Exit::Failed, message).cause(error.to_string()).help("install `garboard` again")
 }
 

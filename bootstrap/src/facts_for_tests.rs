@@ -42,6 +42,7 @@ pub(crate) fn facts() -> Facts {
             address: "192.168.1.11".into(),
             prefix: 24,
         }],
+        gateway: None,
         resolv_conf: "/etc/resolv.conf".into(),
         disks: [
             "/usr/local",

@@ -8,6 +8,7 @@ pub mod agent;
 pub mod check;
 pub mod cli;
 pub mod cluster;
+pub mod ddns;
 pub mod deploy;
 #[cfg(test)]
 mod facts_for_tests;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cluster::Cluster;
-use crate::edge::{Edge, OpenVpn};
+use crate::edge::{Ddns, Edge, OpenVpn};
 use crate::host::{Host, Role};
 use crate::playbook::OwnPlaybook;
 
@@ -38,6 +38,12 @@ impl Inventory {
     pub fn openvpn(&self) -> Option<(&Host, &OpenVpn)> {
         let openvpn = self.edge.as_ref()?.openvpn.as_ref()?;
         Some((self.hosts.iter().find(|host| host.edge)?, openvpn))
+    }
+
+    /// The host that faces the internet, with the names it keeps up to date.
+    pub fn ddns(&self) -> Option<(&Host, &Ddns)> {
+        let ddns = self.edge.as_ref()?.ddns.as_ref()?;
+        Some((self.hosts.iter().find(|host| host.edge)?, ddns))
     }
 
     /// The workers in the order of the file.

@@ -14,7 +14,7 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`addons`, under `edge` all but `firewall` and `openvpn`), a second control plane, a second edge host, IPv6, networks other
+//! Keys of later versions (`addons`, `edge.ingress`), a second control plane, a second edge host, IPv6, networks other
 //! than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
 mod cluster;
@@ -40,7 +40,10 @@ mod yaml;
 
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
-pub use edge::{Edge, Firewall, OpenVpn};
+pub use edge::{
+    AddressFamily, Ddns, DdnsAccount, DdnsGateway, DdnsIntervals, DdnsName, DdnsProvider, DdnsSources,
+    DdnsToken, DnsSource, Edge, Firewall, HttpsFormat, HttpsSource, OpenVpn, RouterProtocol, TsigKey,
+};
 pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role, Zone};
 pub use inventory::Inventory;

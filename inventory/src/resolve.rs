@@ -1,5 +1,7 @@
 //! From the checked source to the resolved inventory: defaults, inheritance, paths.
 
+mod ddns;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,7 +94,12 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
         public_udp: source.firewall.public_udp.value_or(Vec::new)?,
         reach: source.firewall.reach.value_or(Vec::new)?,
     };
-    Some(Edge { firewall, openvpn })
+    let ddns = match &source.ddns {
+        None if source.ddns_is_faulty => return None,
+        None => None,
+        Some(ddns) => Some(ddns::resolve(ddns, base, faults)?),
+    };
+    Some(Edge { firewall, openvpn, ddns })
 }
 
 fn resolve_openvpn(source: &source::OpenVpn, base: Option<Base<'_>>, faults: &mut Faults) -> Option<OpenVpn> {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A file or an image of the lock.
+/// A file or an image of the lock, or a program that the command carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pinned {
     /// A program or an archive.
     File,
     /// An image.
     Image,
+    /// A program of ours.
+    Carried,
 }
 
 /// One file or image that is not there for an architecture, and who needs it.
@@ -32,6 +34,7 @@ impl fmt::Display for Pinned {
         formatter.write_str(match self {
             Self::File => "file",
             Self::Image => "image",
+            Self::Carried => "program",
         })
     }
 }
@@ -42,6 +45,12 @@ impl fmt::Display for Lacking {
         let Self { what, name, architecture, .. } = self;
         let verb = if hosts.len() == 1 { "needs" } else { "need" };
         let hosts = hosts.join(", ");
+        if *what == Pinned::Carried {
+            return write!(
+                formatter,
+                "this command carries no `{name}` for {architecture}, which {hosts} {verb}"
+            );
+        }
         write!(formatter, "the lock has no {what} `{name}` for {architecture}, which {hosts} {verb}")
     }
 }

@@ -11,6 +11,7 @@
 
 mod artifact;
 mod check;
+mod ddns;
 mod diagnostic;
 mod file;
 mod folder;
@@ -29,7 +30,8 @@ mod shipped;
 mod template;
 mod yaml;
 
-pub use artifact::{Artifacts, FILES, IMAGES};
+pub use artifact::{Artifacts, CARRIED, FILES, IMAGES};
+pub use ddns::{DDNS, DdnsMaterial};
 pub use garboard_inventory::{Diagnostic, Diagnostics};
 pub use lacking::{Lacking, Pinned};
 pub use late::{Ephemeral, Late, LateError, Signals};

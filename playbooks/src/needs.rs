@@ -22,6 +22,8 @@ pub struct Needs {
     pub all_hosts: bool,
     /// The lock: a step or a template of it names something there.
     pub artifacts: bool,
+    /// The secrets of dynamic DNS: a template speaks of them.
+    pub ddns: bool,
 }
 
 impl Playbook {
@@ -65,6 +67,7 @@ impl Site {
                 .collect(),
             api,
             all_hosts: api || uses(&["hosts", "leader"]) || OF_ALL.into_iter().any(holds),
+            ddns: uses(&["ddns"]),
             artifacts: uses(&["lock"])
                 || steps().any(|step| {
                     matches!(

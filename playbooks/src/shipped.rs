@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 40] = files![
+const FILES: [(&str, &str); 44] = files![
     "site.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
@@ -21,6 +21,10 @@ const FILES: [(&str, &str); 40] = files![
     "containerd/templates/crictl.yaml.tera",
     "control-plane/playbook.yaml",
     "control-plane/templates/kubeadm.yaml.tera",
+    "ddns/playbook.yaml",
+    "ddns/templates/ddns.yaml.tera",
+    "ddns/templates/garboard-ddns.service.tera",
+    "ddns/templates/secrets.json.tera",
     "firewall/playbook.yaml",
     "firewall/templates/bans.nft.tera",
     "firewall/templates/edge.nft.tera",

@@ -41,6 +41,8 @@ pub struct Facts {
     pub swap: Vec<String>,
     /// Interfaces' addresses.
     pub addresses: Vec<InterfaceAddress>,
+    /// The IPv4 address of the router that the default route leads to.
+    pub gateway: Option<std::net::Ipv4Addr>,
     /// The `resolv.conf` that names real servers, not a stub on loopback.
     pub resolv_conf: String,
     /// Free space, for each path asked.

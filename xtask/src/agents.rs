@@ -93,6 +93,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<Agent>> {
 /// How agents are built from the sources in a folder.
 fn build_in(workspace: PathBuf, folder: PathBuf) -> build::Build {
     build::Build {
+        package: build::PACKAGE,
         cargo: PathBuf::from(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
         rustc: PathBuf::from(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())),
         workspace,
@@ -116,7 +117,7 @@ fn built_in(workspace: PathBuf, folder: PathBuf) -> anyhow::Result<Vec<(&'static
                  `rustup target add {architecture}-unknown-linux-musl` brings it"
             )
         })?;
-        let program = build.run(&target).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let program = build.run(&target, None).map_err(|error| anyhow::anyhow!("{error}"))?;
         Ok((architecture, fs_err::read(program)?))
     };
     ARCHITECTURES.into_iter().map(agent).collect()

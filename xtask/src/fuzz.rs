@@ -79,7 +79,9 @@ fn cargo_fuzz(command: &str) -> Command {
         .arg(target().join("fuzz"))
         // The command is read here, not run: it carries no agent.
         .env("GARBOARD_AGENT_AMD64", "/dev/null")
-        .env("GARBOARD_AGENT_ARM64", "/dev/null");
+        .env("GARBOARD_AGENT_ARM64", "/dev/null")
+        .env("GARBOARD_DDNS_AMD64", "/dev/null")
+        .env("GARBOARD_DDNS_ARM64", "/dev/null");
     fuzz
 }
 

@@ -39,7 +39,9 @@ pub(crate) fn lint() -> anyhow::Result<()> {
         .env("SDKROOT", "/")
         // The agent is built for Linux, by the other stages.
         .env("GARBOARD_AGENT_AMD64", "/dev/null")
-        .env("GARBOARD_AGENT_ARM64", "/dev/null");
+        .env("GARBOARD_AGENT_ARM64", "/dev/null")
+        .env("GARBOARD_DDNS_AMD64", "/dev/null")
+        .env("GARBOARD_DDNS_ARM64", "/dev/null");
     Ok(program::run(&mut lint)?)
 }
 

@@ -54,6 +54,7 @@ pub fn collect(look: &dyn Look, layout: &Layout, query: &FactsQuery) -> Facts {
         features,
         swap: swap::active(look),
         addresses: network::addresses(),
+        gateway: network::gateway(look),
         resolv_conf: network::resolv_conf(look).to_owned(),
         disks: disks::disks(look, &query.disk_paths),
         ports: ports::holders(look, &query.tcp_ports, &query.udp_ports),

@@ -142,6 +142,7 @@ fn chain(inventory: &Inventory, facts: &Facts) -> (Vec<PlannedStep>, usize) {
         leader: "cp1",
         clocks: &BTreeMap::from([("cp1".to_owned(), reference)]),
         openvpn: None,
+        ddns: None,
     };
     let mut rendered = shipped().unwrap().render(&inputs).unwrap();
     let whole = rendered.hosts.remove("cp1").unwrap();

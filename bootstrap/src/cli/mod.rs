@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod ddns;
 mod host_key;
 mod init;
 mod kubeconfig;
@@ -58,6 +59,8 @@ enum Command {
     Reset(reset::Reset),
     /// Look after the VPN on the edge host: profiles, who may come in, who is there
     Vpn(vpn::Vpn),
+    /// Look after the names that follow your address: where they stand, look now, try again
+    Ddns(ddns::Ddns),
     /// Merge the cluster's context into a kubeconfig, or print it
     Kubeconfig(kubeconfig::Kubeconfig),
     /// Pin a host's key after showing it beside the one that is pinned; changes nothing on the host
@@ -111,6 +114,7 @@ fn on_hosts(command: Command, global: &Global) -> Result<Exit, Ended> {
             Command::Status => status::run(global).await,
             Command::Reset(command) => reset::run(global, &command).await,
             Command::Vpn(command) => vpn::run(global, &command).await,
+            Command::Ddns(command) => ddns::run(global, &command).await,
             Command::Kubeconfig(command) => kubeconfig::run(global, &command).await,
             Command::Trust(command) => trust::run(global, &command).await,
             #[cfg(target_os = "linux")]

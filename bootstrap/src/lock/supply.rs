@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use garboard_playbooks::{Artifacts, VpnMaterial};
+use garboard_playbooks::{Artifacts, DdnsMaterial, VpnMaterial};
 use garboard_protocol::Digest;
 use garboard_protocol::step::Blob;
 
@@ -15,7 +16,7 @@ use crate::store::{Image, Source, Store, StoreError};
 /// Images looked up at the same time.
 const QUESTIONS: usize = 4;
 
-/// Everything the lock pins, by name for the playbooks and by digest for the sessions.
+/// Everything the lock pins and this command carries, by name for the playbooks and by digest for the sessions.
 pub struct Supply {
     /// For [`garboard_playbooks::Inputs`].
     pub artifacts: Artifacts,
@@ -23,8 +24,12 @@ pub struct Supply {
     pub absent: Absent,
     /// What the VPN's server needs, where the inventory has one.
     pub openvpn: Option<VpnMaterial>,
+    /// The secrets of dynamic DNS, where the inventory has it and its host was reached.
+    pub ddns: Option<DdnsMaterial>,
     store: Arc<Store>,
     sources: HashMap<Digest, Source>,
+    /// What this command carries itself.
+    carried: HashMap<Digest, Bytes>,
 }
 
 impl Completed {
@@ -93,13 +98,24 @@ impl Supply {
             artifacts: Artifacts::default(),
             absent: Absent::default(),
             openvpn: None,
+            ddns: None,
             store: Arc::clone(store),
             sources: HashMap::new(),
+            carried: HashMap::new(),
         }
+    }
+
+    /// Adds a program that this command carries, for hosts of an architecture.
+    pub(crate) fn carry(&mut self, name: &str, architecture: &str, blob: Blob, program: Bytes) {
+        self.artifacts.files.entry(name.to_owned()).or_default().insert(architecture.to_owned(), blob);
+        self.carried.insert(blob.digest, program);
     }
 
     /// The path of a blob of these artifacts on the laptop, fetched unless it is there, and known to be right.
     pub async fn blob(&self, blob: Blob) -> Result<PathBuf, StoreError> {
+        if let Some(program) = self.carried.get(&blob.digest) {
+            return self.store.keep(blob.digest, program);
+        }
         let source = self.sources.get(&blob.digest).ok_or(StoreError::NoSource { digest: blob.digest })?;
         self.store.ensure(source, blob.digest, Some(blob.size)).await
     }

@@ -160,6 +160,9 @@ impl Run {
         }
         let mut supply = Supply::nothing(&self.store()?);
         supply.openvpn = self.vpn_material(writing).await?;
+        if alone.needs.ddns {
+            self.supply_ddns(reached, &mut supply).await?;
+        }
         Ok(supply)
     }
 

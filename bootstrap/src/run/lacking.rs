@@ -16,6 +16,17 @@ fn problem(lacking: &Lacking, because: Option<&StoreError>) -> Problem {
     let hosts = quoted(&lacking.hosts);
     let verb = if lacking.hosts.len() == 1 { "needs" } else { "need" };
     let playbooks = quoted(&lacking.playbooks);
+    if *what == Pinned::Carried {
+        let message = format!(
+            "this `garboard` carries no `{name}` for linux/{architecture}, which {hosts} {verb} (playbook {playbooks}); no host was changed"
+        );
+        return Problem::new(Exit::Refused, message)
+            .cause("it was built where there was no C compiler for that architecture")
+            .help(format!(
+                "use a release, or build it once more with such a compiler (Debian's `{}`); or remove `edge.ddns`",
+                if architecture == "arm64" { "gcc-aarch64-linux-gnu" } else { "gcc-x86-64-linux-gnu" }
+            ));
+    }
     let message = format!(
         "there is no {what} `{name}` for linux/{architecture}, which {hosts} {verb} (playbook {playbooks}); no host was changed"
     );
@@ -35,7 +46,7 @@ fn help(lacking: &Lacking, hosts: &str, because: Option<&StoreError>) -> String 
         );
     }
     let from = match what {
-        Pinned::File => "the host or mirror that files come from",
+        Pinned::File | Pinned::Carried => "the host or mirror that files come from",
         Pinned::Image => "the registry or mirror that images come from",
     };
     format!("see that {from} (`--upstream`) has it for linux/{architecture}; else {leave}")
@@ -71,6 +82,7 @@ mod tests {
         let (url, status) = ("https://mirror.lan/runc.arm64".to_owned(), "404 Not Found".to_owned());
         absent.add("runc", "arm64", StoreError::Status { url, status, detail: None });
         let all = [
+            lacking(Pinned::Carried, "garboard-ddns", &["w2"], "ddns"),
             lacking(Pinned::Image, "etcd", &["cp1"], "control-plane"),
             lacking(Pinned::Image, "pause", &["w1", "w2"], "containerd"),
             lacking(Pinned::File, "runc", &["w1", "w2"], "containerd"),

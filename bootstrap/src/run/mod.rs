@@ -7,6 +7,7 @@ mod clock;
 mod cluster_chain;
 mod cluster_client;
 mod comparison;
+mod ddns;
 pub mod difference;
 mod disk;
 mod handover;
@@ -117,7 +118,16 @@ impl Run {
         let mut listeners: Vec<Box<dyn Listener>> = vec![Box::new(Arc::clone(&report))];
         let prints_document = matches!(
             command,
-            "check" | "plan" | "status" | "kubeconfig" | "vpn add" | "vpn list" | "vpn revoke"
+            "check"
+                | "plan"
+                | "status"
+                | "kubeconfig"
+                | "vpn add"
+                | "vpn list"
+                | "vpn revoke"
+                | "ddns status"
+                | "ddns update"
+                | "ddns resume"
         );
         match global.output {
             Format::Json if prints_document => {

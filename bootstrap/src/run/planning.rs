@@ -79,6 +79,7 @@ impl Run {
         }
         let mut supply = completed.supply(&store, &architectures).await.map_err(|error| failed(&error))?;
         supply.openvpn = self.vpn_material(writing).await?;
+        self.supply_ddns(reached, &mut supply).await?;
         Ok(supply)
     }
 
@@ -123,6 +124,7 @@ impl Run {
             leader: &membership.leader,
             clocks: &reached.clock_references(),
             openvpn: supply.openvpn.as_ref(),
+            ddns: supply.ddns.as_ref(),
         };
         let mut rendered = site.render(&inputs).map_err(|error| unrendered(error, supply))?;
         rendered.hosts.retain(|_, chain| !chain.is_empty());

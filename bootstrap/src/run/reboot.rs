@@ -260,6 +260,7 @@ impl Reboots {
             leader: &self.leader,
             clocks: &clocks,
             openvpn: self.supply.openvpn.as_ref(),
+            ddns: self.supply.ddns.as_ref(),
         };
         let mut rendered = self
             .site

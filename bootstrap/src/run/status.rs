@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::difference::pending;
 use super::{Plan, Reached, Run};
+use crate::ddns::{Command, Report};
 use crate::membership::Membership;
 use crate::problem::Ended;
 
@@ -16,6 +17,20 @@ pub struct Status {
     initialised: bool,
     pending_cluster_steps: usize,
     hosts: Vec<HostStatus>,
+    /// Names that follow the address, where the inventory has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ddns: Option<DdnsStatus>,
+}
+
+/// What the service on the edge host says.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum DdnsStatus {
+    Known(Report),
+    Unknown {
+        /// Why nothing is known.
+        problem: String,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +83,7 @@ impl Status {
             initialised: plan.is_initialised(&membership.leader),
             pending_cluster_steps: plan.difference.cluster.iter().filter(|step| step.is_pending()).count(),
             hosts: hosts.collect(),
+            ddns: DdnsStatus::of(run, reached).await,
         })
     }
 
@@ -104,10 +120,32 @@ impl Status {
             (true, count) => format!("{count} of its own steps differ"),
         };
         format!(
-            "cluster {} ({}): {state}\n{}",
+            "cluster {} ({}): {state}\n{}{}",
             self.cluster,
             self.kubernetes,
-            crate::output::text::table(&rows)
+            crate::output::text::table(&rows),
+            self.ddns.as_ref().map(DdnsStatus::human).unwrap_or_default()
         )
+    }
+}
+
+impl DdnsStatus {
+    async fn of(run: &Run, reached: &Reached) -> Option<Self> {
+        run.inventory().ddns()?;
+        Some(match run.ask_ddns(reached, &Command::Status).await {
+            Ok(report) => Self::Known(report),
+            Err(problem) => {
+                Self::Unknown { problem: problem.causes.into_iter().next().unwrap_or(problem.message) }
+            }
+        })
+    }
+
+    fn human(&self) -> String {
+        match self {
+            Self::Known(report) => format!("\n{}", report.human(jiff::Timestamp::now())),
+            Self::Unknown { problem } => {
+                format!("\nnames that follow the address: nothing is known ({problem})\n")
+            }
+        }
     }
 }

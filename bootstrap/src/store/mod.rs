@@ -141,6 +141,14 @@ impl Store {
         Ok(digest)
     }
 
+    /// The path of content that is at hand, kept under its digest unless it is there, and right.
+    pub fn keep(&self, digest: Digest, content: &[u8]) -> Result<PathBuf, StoreError> {
+        if self.read(digest)?.is_none() {
+            self.put(content)?;
+        }
+        Ok(self.inner.path(digest))
+    }
+
     /// A small text from upstream that is not kept (a published checksum).
     pub async fn text(&self, source: &Source) -> Result<String, StoreError> {
         let (url, content) = self.inner.fetcher.document(source).await?;

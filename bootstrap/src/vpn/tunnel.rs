@@ -271,6 +271,7 @@ fn bring(
         leader: "cp1",
         clocks: &BTreeMap::new(),
         openvpn: Some(&material),
+        ddns: None,
     };
     let site = garboard_playbooks::shipped().unwrap().only("openvpn");
     let chain = site.render(&inputs).unwrap().hosts.remove("dmz1").unwrap();

@@ -9,6 +9,7 @@
 mod harness;
 
 mod damage;
+mod ddns;
 mod drain;
 mod failures;
 mod firewall;

@@ -1,10 +1,15 @@
 //! What faces the internet, resolved.
 
+mod ddns;
 mod firewall;
 mod openvpn;
 
 use serde::Serialize;
 
+pub use ddns::{
+    AddressFamily, Ddns, DdnsAccount, DdnsGateway, DdnsIntervals, DdnsName, DdnsProvider, DdnsSources,
+    DdnsToken, DnsSource, HttpsFormat, HttpsSource, RouterProtocol, TsigKey,
+};
 pub use firewall::Firewall;
 pub use openvpn::OpenVpn;
 
@@ -15,4 +20,6 @@ pub struct Edge {
     pub firewall: Firewall,
     /// A VPN into the network at home.
     pub openvpn: Option<OpenVpn>,
+    /// Names that follow the address the internet sees.
+    pub ddns: Option<Ddns>,
 }

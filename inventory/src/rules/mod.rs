@@ -1,6 +1,7 @@
 //! Rules between fields. Each file holds one matter; each looks only at values that are good by themselves.
 
 mod control_plane;
+mod ddns;
 mod edge;
 mod endpoint;
 mod hosts;
@@ -18,4 +19,5 @@ pub(crate) fn check(inventory: &Inventory, faults: &mut Faults) {
     endpoint::check(inventory, faults);
     edge::check(inventory, faults);
     openvpn::check(inventory, faults);
+    ddns::check(inventory, faults);
 }

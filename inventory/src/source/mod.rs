@@ -13,7 +13,7 @@ mod section;
 mod ssh;
 
 pub(crate) use cluster::Cluster;
-pub(crate) use edge::{Edge, OpenVpn};
+pub(crate) use edge::{Edge, OpenVpn, ddns};
 pub(crate) use host::Host;
 pub(crate) use inventory::Inventory;
 pub(crate) use ssh::Ssh;
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn readers_and_schema_know_the_same_keys() {
         let schema = crate::schema::schema();
-        let sections: [(&str, &Keys); 10] = [
+        let sections: [(&str, &Keys); 23] = [
             ("", &inventory::KEYS),
             ("/$defs/Cluster", &cluster::KEYS),
             ("/$defs/Cni", &cluster::CNI_KEYS),
@@ -49,6 +49,19 @@ mod tests {
             ("/$defs/Edge", &edge::KEYS),
             ("/$defs/Firewall", &edge::firewall::KEYS),
             ("/$defs/OpenVpn", &edge::openvpn::KEYS),
+            ("/$defs/DdnsService", &edge::ddns::KEYS),
+            ("/$defs/DdnsIntervals", &edge::ddns::INTERVAL_KEYS),
+            ("/$defs/DdnsName", &edge::ddns::NAME_KEYS),
+            ("/$defs/DdnsProvider", &edge::ddns::PROVIDER_KEYS),
+            ("/$defs/Rfc2136", &edge::ddns::RFC2136),
+            ("/$defs/TsigKey", &edge::ddns::TSIG),
+            ("/$defs/Cloudflare", &edge::ddns::CLOUDFLARE),
+            ("/$defs/DdnsToken", &edge::ddns::TOKEN),
+            ("/$defs/DdnsAccount", &edge::ddns::ACCOUNT),
+            ("/$defs/DdnsSources", &edge::ddns::SOURCES_KEYS),
+            ("/$defs/DdnsGateway", &edge::ddns::GATEWAY_KEYS),
+            ("/$defs/OtherHttps", &edge::ddns::HTTPS),
+            ("/$defs/OtherDns", &edge::ddns::DNS),
         ];
         for (pointer, keys) in sections {
             let part = schema.pointer(pointer).unwrap();

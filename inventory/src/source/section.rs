@@ -74,6 +74,11 @@ impl<'a> Section<'a> {
         faults.push(unknown.help(help));
     }
 
+    /// Whether a key of it was reported.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.entries.iter().any(|entry| !self.keys.known.contains(&entry.key.value.as_str()))
+    }
+
     /// The field with a key of [`Keys::known`].
     pub(crate) fn get(&self, key: &'static str) -> Option<Field<'a>> {
         debug_assert!(self.keys.known.contains(&key), "`{key}` is missing in the section's keys");

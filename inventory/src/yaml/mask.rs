@@ -12,6 +12,12 @@ fn is_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word))
 }
 
+/// `https://me:hunter2@example.org`: a URL that holds a login.
+fn has_login(text: &str) -> bool {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|authority| authority.contains('@'))
+}
+
 /// `sudo: hunter2`: somebody left out `password`.
 fn is_misplaced(entry: &Entry) -> bool {
     entry.key.value == "sudo" && matches!(entry.value.value, Value::Scalar { .. })
@@ -26,6 +32,7 @@ pub(crate) fn mask_tree(source: &str, root: &Node) -> String {
 
 fn collect(node: &Node, spans: &mut Vec<Span>) {
     match &node.value {
+        Value::Scalar { text, .. } if has_login(text) => spans.push(node.span),
         Value::Scalar { .. } => {}
         Value::Sequence(items) => items.iter().for_each(|item| collect(item, spans)),
         Value::Mapping(entries) => {

@@ -80,6 +80,8 @@ fn a_secret_written_into_the_file_is_not_repeated() {
         "ssh: { passphrase: { file: f, text: [a, { b: hunter2 }] } }",
         "ssh: { password: hunter2",
         "ssh:\n  password: |\n    hunter2\n",
+        "edge: { ddns: [ { name: a.org, provider: { desec: { token: hunter2 } } } ] }",
+        "edge: { ddns: [ { name: a.org, provider: { dyndns2: { server: \"https://me:hunter2@a.org/\" } } } ] }",
     ] {
         let text = format!("hosts: {{}}\n{ssh}\n");
         let shown = garboard_inventory::parse("garboard.yaml", &text).unwrap_err().to_string();

@@ -35,7 +35,7 @@ impl Site {
                 faults.push(fault);
             }
         }
-        let (artifacts, openvpn) = (sample::artifacts(), sample::openvpn());
+        let (artifacts, openvpn, ddns) = (sample::artifacts(), sample::openvpn(), sample::ddns(inventory));
         let (signals, ephemeral) =
             (self.sample_signals(), Ephemeral { token: Some(Secret::new(sample::TOKEN)) });
         let leader = inventory.hosts.iter().find(|host| host.role == Role::ControlPlane);
@@ -50,6 +50,7 @@ impl Site {
                 leader: name,
                 clocks: &BTreeMap::new(),
                 openvpn: Some(&openvpn),
+                ddns: ddns.as_ref(),
             };
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };

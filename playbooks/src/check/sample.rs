@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use garboard_inventory::Host;
+use garboard_inventory::{Host, Inventory};
 use garboard_protocol::facts::{
     Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
 };
 use garboard_protocol::step::{Blob, ImageSource};
 use garboard_protocol::{Digest, Secret};
 
-use crate::artifact::{Artifacts, FILES, IMAGES};
+use crate::artifact::{Artifacts, CARRIED, FILES, IMAGES};
+use crate::ddns::DdnsMaterial;
 use crate::openvpn::VpnMaterial;
 
 pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
@@ -55,6 +56,7 @@ fn facts_of(able: bool) -> Facts {
         },
         swap: Vec::new(),
         addresses: Vec::new(),
+        gateway: able.then_some(Ipv4Addr::new(192, 0, 2, 254)),
         resolv_conf: "/etc/resolv.conf".to_owned(),
         disks: Vec::new(),
         ports: Vec::new(),
@@ -92,6 +94,13 @@ pub(super) fn openvpn() -> VpnMaterial {
     }
 }
 
+/// A secret for each reference.
+pub(super) fn ddns(inventory: &Inventory) -> Option<DdnsMaterial> {
+    let (_, ddns) = inventory.ddns()?;
+    let secrets = DdnsMaterial::references(ddns).into_iter().map(|one| (one.clone(), Secret::new("secret")));
+    Some(DdnsMaterial::new(secrets.collect()))
+}
+
 /// Everything a lock can hold, for both architectures.
 pub(super) fn artifacts() -> Artifacts {
     let both = |name: &str| {
@@ -100,7 +109,7 @@ pub(super) fn artifacts() -> Artifacts {
             (architecture.to_owned(), Blob { digest: Digest::of(content.as_bytes()), size: 1 })
         })
     };
-    let files = FILES.map(|name| (name.to_owned(), BTreeMap::from(both(name))));
+    let files = FILES.into_iter().chain(CARRIED).map(|name| (name.to_owned(), BTreeMap::from(both(name))));
     let images = IMAGES.map(|name| {
         let platforms = both(name).map(|(architecture, blob)| {
             let reference = format!("registry.example/{name}:v1");
@@ -110,5 +119,5 @@ pub(super) fn artifacts() -> Artifacts {
         });
         (name.to_owned(), BTreeMap::from(platforms))
     });
-    Artifacts { files: files.into(), images: images.into() }
+    Artifacts { files: files.collect(), images: images.into() }
 }

@@ -1,7 +1,7 @@
 //! The kinds that run on hosts.
 
 use super::Reader;
-use crate::artifact::{FILES, IMAGES};
+use crate::artifact::{CARRIED, FILES, IMAGES};
 use crate::diagnostic::Fault;
 use crate::file::Spanned;
 use crate::playbook::{HostStep, RebootReason};
@@ -272,7 +272,9 @@ impl Reader<'_> {
     }
 
     fn artifact_field(&mut self, fields: &mut Fields<'_>) -> Option<Spanned<String>> {
-        fields.required("name", self.faults).and_then(|node| self.artifact(node, "file", &FILES))
+        let known: Vec<&str> =
+            if self.own { FILES.into() } else { FILES.into_iter().chain(CARRIED).collect() };
+        fields.required("name", self.faults).and_then(|node| self.artifact(node, "file", &known))
     }
 
     fn mode_field(&mut self, fields: &mut Fields<'_>, default: u32) -> Option<u32> {

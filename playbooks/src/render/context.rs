@@ -13,8 +13,8 @@ use super::Scene;
 /// Top-level variables of every template.
 pub(crate) const EVERYWHERE: [&str; 6] = ["cluster", "edge", "hosts", "leader", "lock", "vars"];
 /// Those of a host's templates.
-pub(crate) const ON_HOSTS: [&str; 9] =
-    ["cluster", "edge", "facts", "host", "hosts", "leader", "lock", "openvpn", "vars"];
+pub(crate) const ON_HOSTS: [&str; 10] =
+    ["cluster", "ddns", "edge", "facts", "host", "hosts", "leader", "lock", "openvpn", "vars"];
 /// Those of a text that is rendered when its step is sent.
 pub(crate) const LATE: [&str; 9] =
     ["cluster", "ephemeral", "facts", "host", "hosts", "leader", "lock", "signals", "vars"];
@@ -44,6 +44,11 @@ impl Scene<'_> {
         {
             context.insert("openvpn", &material.variable(openvpn));
         }
+        if let (Some((edge, ddns)), Some(material)) = (self.inputs.inventory.ddns(), self.inputs.ddns)
+            && edge.name == host.name
+        {
+            context.insert("ddns", &material.variable(ddns));
+        }
         context
     }
 
@@ -71,8 +76,8 @@ impl Scene<'_> {
         self.inputs.inventory.hosts.iter().filter(|host| host.tier() == Zone::Public)
     }
 
-    /// What packets are filtered by. Everything but the default of `lan` follows from the inventory alone: a host that is away changes
-    /// no rule of others.
+    /// What packets are filtered by. Everything but the default of `lan` and the edge host's own router follows from the
+    /// inventory alone: a host that is away changes no rule of others.
     fn edge(&self) -> Value {
         let firewall =
             self.inputs.inventory.edge.as_ref().map(|edge| edge.firewall.clone()).unwrap_or_default();
@@ -95,6 +100,7 @@ impl Scene<'_> {
             "control_planes": addresses(&|host| host.role == Role::ControlPlane),
             "public": addresses(&|host| host.tier() == Zone::Public),
             "hosts": addresses(&|host| host.edge),
+            "ddns": self.filter_of_ddns(),
             "openvpn": self.inputs.inventory.openvpn().map(|(_, openvpn)| json!({
                 "device": OpenVpn::DEVICE,
                 "port": openvpn.port,
@@ -102,6 +108,11 @@ impl Scene<'_> {
                 "routes": openvpn.routes.iter().map(ToString::to_string).collect::<Vec<_>>(),
             })),
         })
+    }
+
+    fn filter_of_ddns(&self) -> Value {
+        let (host, ddns) = self.inputs.inventory.ddns().unzip();
+        crate::ddns::filter(ddns, host.and_then(|host| self.inputs.facts.get(&host.name)))
     }
 
     /// The network in which the leader's node address is.

@@ -14,6 +14,7 @@ use garboard_protocol::step::{
 use tera::Context;
 
 use super::Scene;
+use crate::artifact::CARRIED;
 use crate::diagnostic::{Fault, Faults};
 use crate::file::Spanned;
 use crate::lacking::{AllLacking, Pinned};
@@ -366,9 +367,11 @@ impl Renderer<'_> {
 
     /// The lock's file for this host's architecture.
     fn file(&self, name: &Spanned<String>) -> Result<Blob, Unrendered> {
-        self.pinned(&self.scene.inputs.artifacts.files, name)
-            .copied()
-            .ok_or_else(|| Unrendered::Lacking(vec![(Pinned::File, name.value.clone())]))
+        self.pinned(&self.scene.inputs.artifacts.files, name).copied().ok_or_else(|| {
+            let is_carried = CARRIED.contains(&name.value.as_str());
+            let what = if is_carried { Pinned::Carried } else { Pinned::File };
+            Unrendered::Lacking(vec![(what, name.value.clone())])
+        })
     }
 
     /// The lock's images for this host's architecture.

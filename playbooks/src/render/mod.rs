@@ -17,6 +17,7 @@ use crate::Diagnostics;
 use crate::Site;
 use crate::artifact::Artifacts;
 use crate::check::order;
+use crate::ddns::{DDNS, DdnsMaterial};
 use crate::diagnostic::Faults;
 use crate::lacking::{AllLacking, Lacking};
 use crate::openvpn::{OPENVPN, VpnMaterial};
@@ -38,6 +39,8 @@ pub struct Inputs<'a> {
     pub clocks: &'a BTreeMap<String, ClockReference>,
     /// What the VPN's server needs of the laptop, where the inventory has one.
     pub openvpn: Option<&'a VpnMaterial>,
+    /// The secrets of dynamic DNS, where the inventory has it and its host was reached.
+    pub ddns: Option<&'a DdnsMaterial>,
 }
 
 /// Why a site cannot be rendered.
@@ -165,7 +168,12 @@ impl Site {
 
 /// The inventory wants it: it is not left out, and what it is for is there.
 fn is_asked_for(playbook: &Playbook, inventory: &Inventory) -> bool {
-    !inventory.without.contains(&playbook.name) && (playbook.name != OPENVPN || inventory.openvpn().is_some())
+    let is_there = match playbook.name.as_str() {
+        OPENVPN => inventory.openvpn().is_some(),
+        DDNS => inventory.ddns().is_some(),
+        _ => true,
+    };
+    is_there && !inventory.without.contains(&playbook.name)
 }
 
 fn takes(playbook: &Playbook, host: &Host, scene: &Scene<'_>) -> bool {

@@ -57,9 +57,9 @@ scalar!(
     { "type": "integer", "minimum": 1, "maximum": 86400 }
 );
 scalar!(
-    /// A file of the lock.
+    /// A file of the lock, or a program that comes with Garboard.
     File,
-    { "type": "string", "enum": crate::artifact::FILES }
+    { "type": "string", "enum": crate::artifact::FILES.into_iter().chain(crate::artifact::CARRIED).collect::<Vec<_>>() }
 );
 scalar!(
     /// An image of the lock.

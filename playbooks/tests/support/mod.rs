@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use fs_err as fs;
 use garboard_inventory::Inventory;
-use garboard_playbooks::{Artifacts, FILES, IMAGES, Inputs, VpnMaterial};
+use garboard_playbooks::{Artifacts, CARRIED, DdnsMaterial, FILES, IMAGES, Inputs, VpnMaterial};
 use garboard_protocol::facts::{
     Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
     SyncLatency,
@@ -70,6 +70,7 @@ pub(crate) fn debian(name: &str, address: &str) -> Facts {
                 prefix,
             })
             .into(),
+        gateway: None,
         resolv_conf: "/etc/resolv.conf".to_owned(),
         disks: Vec::new(),
         ports: Vec::new(),
@@ -153,14 +154,30 @@ pub(crate) fn inputs<'a>(
         ]),
         revoked: vec!["12".to_owned(), "34".to_owned()],
     });
-    Inputs { inventory, facts, artifacts, leader: "cp1", clocks: &CLOCKS, openvpn: Some(&OPENVPN) }
+    Inputs {
+        inventory,
+        facts,
+        artifacts,
+        leader: "cp1",
+        clocks: &CLOCKS,
+        openvpn: Some(&OPENVPN),
+        ddns: None,
+    }
+}
+
+/// A secret for each reference of the inventory, which says where it was found.
+pub(crate) fn ddns(inventory: &Inventory) -> Option<DdnsMaterial> {
+    let (_, ddns) = inventory.ddns()?;
+    let secret = |number: usize| Secret::new(format!("SECRET-{}", number + 1));
+    let references = DdnsMaterial::references(ddns).into_iter().enumerate();
+    Some(DdnsMaterial::new(references.map(|(number, one)| (one.clone(), secret(number))).collect()))
 }
 
 pub(crate) fn artifacts(architectures: &[&str]) -> Artifacts {
     let blob = |text: String| Blob { digest: Digest::of(text.as_bytes()), size: text.len() as u64 };
     let mut artifacts = Artifacts::default();
     for architecture in architectures {
-        for name in FILES {
+        for name in FILES.into_iter().chain(CARRIED) {
             let platforms = artifacts.files.entry(name.to_owned()).or_default();
             platforms.insert((*architecture).to_owned(), blob(format!("{name} for {architecture}")));
         }

@@ -1,5 +1,6 @@
 //! `edge:`
 
+pub(crate) mod ddns;
 pub(super) mod firewall;
 mod list;
 pub(super) mod openvpn;
@@ -11,6 +12,7 @@ use super::section::Keys;
 use crate::fault::Faults;
 use crate::span::Span;
 
+pub(crate) use ddns::Ddns;
 pub(crate) use firewall::Firewall;
 pub(crate) use openvpn::OpenVpn;
 
@@ -24,6 +26,12 @@ pub(crate) struct Edge {
     /// A VPN into the network at home.
     #[schemars(default, with = "OpenVpn")]
     pub(crate) openvpn: Option<OpenVpn>,
+    /// Names that follow the address the internet sees: a list, or a mapping with `names`.
+    #[schemars(default, with = "ddns::Shape")]
+    pub(crate) ddns: Option<Ddns>,
+    /// Whether `ddns` is there and is neither.
+    #[schemars(skip)]
+    pub(crate) ddns_is_faulty: bool,
     /// Where the word `edge` stands.
     #[schemars(skip)]
     pub(crate) key: Span,
@@ -31,13 +39,15 @@ pub(crate) struct Edge {
 
 pub(super) static KEYS: Keys = Keys {
     example: "edge: { firewall: { lan: [192.168.1.0/24] } }",
-    known: &["firewall", "openvpn"],
-    later: &[
-        ("ingress", "remove it, and install an ingress controller with `kubectl` once the cluster is up"),
-        ("ddns", "remove it, and install `garboard-ddns` by hand (docs/ddns.md); many routers have it, too"),
-    ],
+    known: &["firewall", "openvpn", "ddns"],
+    later: &[(
+        "ingress",
+        "remove it, and install an ingress controller with `kubectl` once the cluster is up",
+    )],
     elsewhere: &[
         ("vpn", "did you mean `openvpn`?"),
+        ("dyndns", "did you mean `ddns`?"),
+        ("dns", "did you mean `ddns`?"),
         ("lan", "it belongs under `firewall:`"),
         ("public_tcp", "it belongs under `firewall:`"),
         ("public_udp", "it belongs under `firewall:`"),
@@ -52,11 +62,20 @@ impl Edge {
     pub(super) fn read(field: &Field<'_>, faults: &mut Faults) -> Self {
         let key = field.key;
         let Some(section) = field.section(&KEYS, faults) else {
-            return Self { firewall: Firewall::faulty(), openvpn: None, key };
+            return Self {
+                firewall: Firewall::faulty(),
+                openvpn: None,
+                ddns: None,
+                ddns_is_faulty: false,
+                key,
+            };
         };
         let firewall =
             section.get("firewall").map_or_else(Firewall::default, |field| Firewall::read(&field, faults));
         let openvpn = section.get("openvpn").and_then(|field| OpenVpn::read(&field, faults));
-        Self { firewall, openvpn, key }
+        let field = section.get("ddns");
+        let ddns = field.as_ref().and_then(|field| Ddns::read(field, faults));
+        let ddns_is_faulty = field.is_some() && ddns.is_none();
+        Self { firewall, openvpn, ddns, ddns_is_faulty, key }
     }
 }

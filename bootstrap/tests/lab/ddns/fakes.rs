@@ -1,0 +1,203 @@
+//! Small servers in a lab's own network: services that tell the asker's address over DNS, and a router that is asked by UPnP
+//! and NAT-PMP. Each says what the test wants, and lives as long as the test's process.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use nix::sched::{CloneFlags, setns};
+
+use crate::harness::TestLab;
+
+/// The lab's network as its bridge sees it: the default gateway of the hosts.
+#[derive(Clone)]
+pub(super) struct Network {
+    namespace: String,
+    address: Ipv4Addr,
+}
+
+impl Network {
+    pub(super) fn of(lab: &TestLab) -> Self {
+        let [a, b, c, _] = lab.lab().host("w1").unwrap().address.octets();
+        Self { namespace: format!("/run/netns/garboard-{}", lab.name()), address: Ipv4Addr::new(a, b, c, 1) }
+    }
+
+    /// The bridge's address.
+    pub(super) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Does something there; sockets and processes that come of it stay there.
+    pub(super) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                setns(fs_err::File::open(&self.namespace).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    /// Starts a program there.
+    pub(super) fn spawn(&self, mut command: Command) -> Child {
+        self.inside(move || command.spawn().unwrap())
+    }
+
+    fn udp(&self, port: u16) -> UdpSocket {
+        self.inside(|| UdpSocket::bind((self.address, port)).unwrap())
+    }
+}
+
+/// A name server that answers every question with one address.
+pub(super) struct Echo {
+    says: Arc<Mutex<Ipv4Addr>>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Echo {
+    pub(super) fn start(network: &Network, port: u16) -> Self {
+        let (socket, says, count) =
+            (network.udp(port), Arc::new(Mutex::new(Ipv4Addr::UNSPECIFIED)), Arc::default());
+        let (own, counted): (Arc<Mutex<Ipv4Addr>>, Arc<AtomicUsize>) =
+            (Arc::clone(&says), Arc::clone(&count));
+        std::thread::spawn(move || {
+            let mut question = [0; 1024];
+            while let Ok((length, asker)) = socket.recv_from(&mut question) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let answer = answer(&question[..length], *own.lock().unwrap());
+                let _ = socket.send_to(&answer, asker);
+            }
+        });
+        Self { says, count }
+    }
+
+    pub(super) fn say(&self, address: Ipv4Addr) {
+        *self.says.lock().unwrap() = address;
+    }
+
+    /// How often it was asked.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+/// A response (RFC 1035, 4.1) with the question as it came and one record of type A.
+fn answer(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
+    let mut end = 12;
+    while question[end] != 0 {
+        end += usize::from(question[end]) + 1;
+    }
+    // The root label, type and class.
+    end += 5;
+    let mut message = question[..2].to_vec();
+    message.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+    message.extend(&question[12..end]);
+    message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+    message.extend(address.octets());
+    message
+}
+
+/// A router's outer address; silent where there is none.
+type Said = Arc<Mutex<Option<Ipv4Addr>>>;
+
+/// Asked by a search to everybody and by NAT-PMP.
+pub(super) struct Router {
+    says: Said,
+}
+
+/// Where it has its control port: routers choose one.
+const CONTROL: u16 = 49_000;
+
+impl Router {
+    pub(super) fn start(network: &Network) -> Self {
+        let says = Said::default();
+        let router = network.address();
+        let search = network.inside(|| {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 1900)).unwrap();
+            socket.join_multicast_v4(&Ipv4Addr::new(239, 255, 255, 250), &router).unwrap();
+            socket
+        });
+        std::thread::spawn(move || answer_searches(&search, router));
+        let control = network.inside(|| TcpListener::bind((router, CONTROL)).unwrap());
+        let own = Arc::clone(&says);
+        std::thread::spawn(move || {
+            for stream in control.incoming().flatten() {
+                serve_control(stream, *own.lock().unwrap());
+            }
+        });
+        let (nat_pmp, own) = (network.udp(5351), Arc::clone(&says));
+        std::thread::spawn(move || answer_nat_pmp(&nat_pmp, &own));
+        Self { says }
+    }
+
+    pub(super) fn say(&self, address: Option<Ipv4Addr>) {
+        *self.says.lock().unwrap() = address;
+    }
+}
+
+/// `UPnP` Device Architecture 1.1, 1.3.3.
+fn answer_searches(socket: &UdpSocket, router: Ipv4Addr) {
+    let mut question = [0; 2048];
+    while let Ok((length, asker)) = socket.recv_from(&mut question) {
+        if question[..length].starts_with(b"M-SEARCH ") {
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nST: urn:schemas-upnp-org:device:InternetGatewayDevice:1\r\nUSN: uuid:1\r\n\
+                 LOCATION: http://{router}:{CONTROL}/description.xml\r\n\r\n"
+            );
+            let _ = socket.send_to(answer.as_bytes(), asker);
+        }
+    }
+}
+
+/// The description, and `GetExternalIPAddress`: `0.0.0.0` is what routers say while their line is down.
+fn serve_control(stream: TcpStream, says: Option<Ipv4Addr>) {
+    let mut reader = BufReader::new(stream);
+    let mut request = String::new();
+    let (mut line, mut length) = (String::new(), 0);
+    while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap();
+        }
+        request.push_str(&line);
+        line.clear();
+    }
+    let mut body = vec![0; length];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    let service = "urn:schemas-upnp-org:service:WANIPConnection:1";
+    let answer = if request.starts_with("GET ") {
+        format!(
+            "<?xml version=\"1.0\"?><root xmlns=\"urn:schemas-upnp-org:device-1-0\"><device><serviceList><service>\
+             <serviceType>{service}</serviceType><controlURL>/control</controlURL></service></serviceList></device></root>"
+        )
+    } else {
+        let address = says.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        format!(
+            "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body>\
+             <u:GetExternalIPAddressResponse xmlns:u=\"{service}\"><NewExternalIPAddress>{address}</NewExternalIPAddress>\
+             </u:GetExternalIPAddressResponse></s:Body></s:Envelope>"
+        )
+    };
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", answer.len());
+    let _ = reader.get_mut().write_all((head + &answer).as_bytes());
+}
+
+/// RFC 6886, 3.2.
+fn answer_nat_pmp(socket: &UdpSocket, says: &Said) {
+    let mut question = [0; 16];
+    while let Ok((length, asker)) = socket.recv_from(&mut question) {
+        if question[..length] != [0, 0] {
+            continue;
+        }
+        // Result 3: network failure.
+        let (result, address) = says.lock().unwrap().map_or((3, [0; 4]), |address| (0, address.octets()));
+        let mut answer = vec![0, 128, 0, result, 0, 0, 0, 9];
+        answer.extend(address);
+        let _ = socket.send_to(&answer, asker);
+    }
+}
