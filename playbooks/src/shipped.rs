@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 40] = files![
+const FILES: [(&str, &str); 42] = files![
     "site.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
@@ -29,6 +29,8 @@ const FILES: [(&str, &str); 40] = files![
     "firewall/templates/garboard-firewall-watch.tera",
     "firewall/templates/garboard-firewall.service.tera",
     "firewall/templates/tiers.nft.tera",
+    "hardening/playbook.yaml",
+    "hardening/templates/sshd.conf.tera",
     "flannel/playbook.yaml",
     "flannel/templates/flannel.yaml.tera",
     "host/playbook.yaml",

@@ -72,6 +72,8 @@ pub enum Step {
     Reboot(Reboot),
     /// See [`Nft`].
     Nft(Nft),
+    /// See [`Sshd`].
+    Sshd(Sshd),
 }
 
 impl Step {
@@ -97,6 +99,7 @@ impl Step {
             Self::BootConfig(_) => "boot_config",
             Self::Reboot(_) => "reboot",
             Self::Nft(_) => "nft",
+            Self::Sshd(_) => "sshd",
         }
     }
 
@@ -128,6 +131,7 @@ impl Step {
                 format!("once, for {}", reasons.join(" or "))
             }
             Self::Nft(step) => step.table.clone(),
+            Self::Sshd(step) => step.path(),
         }
     }
 
@@ -369,6 +373,24 @@ pub struct Nft {
     pub rules: String,
     /// What others put into its sets survives the replacement, and is no difference.
     pub keep_sets: bool,
+}
+
+/// Settings of sshd, in a file of our own beside its configuration. They may cut the connection: they are tried at run time only, taken
+/// back by a timer on the host, and made permanent once a client has confirmed them over a connection that it opened afterwards. Restore
+/// removes the file, and sshd reads its configuration anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sshd {
+    /// Of the file, without its ending: `00-garboard`. Of several settings of one thing the first in the order of names counts.
+    pub name: String,
+    /// As sshd_config(5) has it. What stands before the first `Match` is seen to be in effect afterwards.
+    pub content: String,
+}
+
+impl Sshd {
+    /// Where it lies.
+    pub fn path(&self) -> String {
+        format!("/etc/ssh/sshd_config.d/{}.conf", self.name)
+    }
 }
 
 /// What only a boot brings about.

@@ -11,7 +11,7 @@ use crate::steps::swap::COMMENT;
 use crate::steps::sysctl::{live, path_of};
 use crate::steps::unit::{is_running, state};
 use crate::steps::{Content, Entry, PathBefore, StepError};
-use crate::steps::{boot_config, nft};
+use crate::steps::{boot_config, nft, sshd};
 use crate::store::Baseline;
 use crate::system::{Command, CommandError, Kind, Look, System, temporary};
 
@@ -26,6 +26,8 @@ pub(super) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
         Entry::Path { path, before: None } => {
             matches!(look.metadata(Path::new(path)), Ok(Some(found)) if found.kind == Kind::Directory)
         }
+        // Reads its configuration anew when all of it is what it was.
+        Entry::Sshd {} => true,
         // Started again only when its files are what they were.
         Entry::Unit { active, .. } => *active,
         _ => false,
@@ -61,6 +63,7 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
         }
         Entry::Line { path, line } => remove_line(path, line, system),
         Entry::NftTable { table } => nft::remove(table, system),
+        Entry::Sshd {} => sshd::reload(system),
         Entry::KernelParameter { path, parameter } => boot_config::remove(path, parameter, system),
         // Packages all at once, by `super::work`: they need each other.
         Entry::Package { .. } | Entry::Member { .. } => Ok(()),
@@ -151,7 +154,7 @@ pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover
             }
             Ok(None)
         }
-        Entry::KernelModule { .. } | Entry::Member { .. } => Ok(None),
+        Entry::KernelModule { .. } | Entry::Member { .. } | Entry::Sshd {} => Ok(None),
     }
 }
 

@@ -21,8 +21,10 @@ mod oci_layout;
 mod package;
 pub(crate) mod path;
 mod reboot;
+pub(crate) mod sshd;
 pub(crate) mod swap;
 pub(crate) mod sysctl;
+mod undo;
 pub(crate) mod unit;
 
 use std::path::{Path, PathBuf};
@@ -245,6 +247,8 @@ pub enum Entry {
         /// Family and name.
         table: String,
     },
+    /// sshd has read a file of ours, and reads its configuration anew when that is gone.
+    Sshd {},
     /// A kernel parameter that was not in a boot loader's file.
     KernelParameter {
         /// The file.
@@ -268,6 +272,7 @@ impl Entry {
             Self::Line { path, line } => format!("line {path} {line}"),
             Self::Member { by } => format!("member {by}"),
             Self::NftTable { table } => format!("nft_table {table}"),
+            Self::Sshd {} => "sshd".to_owned(),
             Self::KernelParameter { path, parameter } => format!("kernel_parameter {path} {parameter}"),
         }
     }
@@ -329,5 +334,6 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::BootConfig(step) => step,
         Step::Reboot(step) => step,
         Step::Nft(step) => step,
+        Step::Sshd(step) => step,
     }
 }

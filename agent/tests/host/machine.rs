@@ -14,6 +14,8 @@ use garboard_protocol::event::{Body, Failure};
 use garboard_protocol::step::Outputs;
 use garboard_protocol::{Change, Observation, Owned, QueuedStep, Step, StepId};
 
+use crate::sshd_program::{self, Sshd};
+
 /// What lives in the memory of the machine's programs.
 #[derive(Default)]
 pub(crate) struct World {
@@ -23,8 +25,10 @@ pub(crate) struct World {
     pub(crate) tables: BTreeSet<String>,
     /// What is loaded into those that `nft --file` made.
     pub(crate) rules: BTreeMap<String, String>,
-    /// Timers of systemd that run `nft --file PATH`.
-    pub(crate) timers: BTreeMap<String, String>,
+    /// Timers of systemd: the commands that they run.
+    pub(crate) timers: BTreeMap<String, Vec<Vec<String>>>,
+    /// The sshd that runs.
+    pub(crate) sshd: Sshd,
     /// Images of containerd: name, target digest.
     pub(crate) images: BTreeMap<String, String>,
     /// What kubeadm should do instead of its work: leave half of it and fail.
@@ -153,8 +157,9 @@ impl Machine {
     /// The timers come due.
     pub(crate) fn time_passes(&self) {
         let mut world = self.world.lock().unwrap();
-        for path in std::mem::take(&mut world.timers).into_values() {
-            load(&mut world, &self.fake.content(&path).expect("what takes it back is there"));
+        for words in std::mem::take(&mut world.timers).into_values().flatten() {
+            let command = Command::new(&words[0], words[1..].iter().cloned());
+            run(&self.fake, &mut world, &command).expect("a program that is there").unwrap();
         }
     }
 
@@ -162,6 +167,7 @@ impl Machine {
     pub(crate) fn boots(&self) {
         let mut world = self.world.lock().unwrap();
         (world.tables, world.rules, world.timers) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        world.sshd.boots(&self.fake);
         for path in self.fake.tree().keys().map(|path| path.to_string_lossy().into_owned()) {
             if path.starts_with("/run/garboard-guard") {
                 self.fake.take(&path);
@@ -201,6 +207,13 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
         |stderr: &str| Some(Ok(Output { code: 1, stdout: String::new(), stderr: stderr.to_owned() }));
     match (command.program.as_str(), arguments.as_slice()) {
         ("systemctl", ["show", .., name]) => printed(show(fake, world, name)),
+        ("systemctl", ["reload", "ssh.service"]) => {
+            world.sshd.reads(fake);
+            printed(String::new())
+        }
+        ("/usr/sbin/sshd" | "mount" | "umount", words) => {
+            Some(Ok(sshd_program::run(fake, &mut world.sshd, &command.program, words)))
+        }
         ("systemctl", [verb, rest @ ..]) => {
             for name in rest.iter().filter(|word| !word.starts_with("--")) {
                 let wants = wants(fake, name);
@@ -271,8 +284,13 @@ fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<Result<Outpu
             )
         }
         ("systemd-run", words) => {
-            let unit = words.iter().find_map(|word| word.strip_prefix("--unit=")).unwrap();
-            world.timers.insert(format!("{unit}.timer"), words.last().unwrap().to_string());
+            let of = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
+            let is_setting = |word: &&&str| word.starts_with("--");
+            let own = words.iter().skip_while(is_setting).map(|word| (*word).to_owned()).collect();
+            let then = of("--property=ExecStartPost=");
+            let then = then.map(|then| then.split(' ').map(str::to_owned).collect());
+            let commands = [Some(own), then].into_iter().flatten().collect();
+            world.timers.insert(format!("{}.timer", of("--unit=").unwrap()), commands);
             printed(String::new())
         }
         ("nft", ["delete", "table", family, name]) => {

@@ -13,4 +13,6 @@ mod raspberry_pi;
 mod reset;
 mod settings;
 mod software;
+mod sshd;
+mod sshd_program;
 mod swap;

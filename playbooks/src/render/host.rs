@@ -9,7 +9,7 @@ use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
     Archive, Artifact, Blob, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname,
     HostsEntry, Image, ImageSource, KernelModule, KubeadmInit, KubeadmJoin, Nft, Package, Pending, Reboot,
-    StepId, Swap, Sysctl, Unit,
+    Sshd, StepId, Swap, Sysctl, Unit,
 };
 use tera::Context;
 
@@ -288,6 +288,9 @@ impl Renderer<'_> {
                 rules: self.table(&table.value, rules)?,
                 keep_sets: *keep_sets,
             }),
+            HostStep::Sshd { name, content } => {
+                Step::Sshd(Sshd { name: name.value.clone(), content: self.content(content)? })
+            }
             HostStep::ClusterNote => {
                 if !self.waits.iter().any(|signal| signal == CLUSTER_SIGNAL) {
                     let fault = Fault::new(source.span, "`cluster_note` must know the cluster");

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod namespace;
+mod sshd;
 #[path = "../support/mod.rs"]
 mod support;
 mod watch;
