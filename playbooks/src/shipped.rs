@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 42] = files![
+const FILES: [(&str, &str); 43] = files![
     "site.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
@@ -48,6 +48,7 @@ const FILES: [(&str, &str); 42] = files![
     "openvpn/templates/server.key.tera",
     "openvpn/templates/tls-crypt-v2.key.tera",
     "openvpn/templates/users.yaml.tera",
+    "openvpn/templates/vpn.nft.tera",
     "sd-card/playbook.yaml",
     "sd-card/templates/journald.conf.tera",
     "sd-card/templates/kubelet.conf.tera",

@@ -3,6 +3,7 @@
 pub(super) mod firewall;
 mod list;
 pub(super) mod openvpn;
+mod user;
 
 use schemars::JsonSchema;
 
