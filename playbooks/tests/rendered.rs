@@ -82,6 +82,9 @@ fn details(step: &Step, complete: Option<&Step>) -> String {
         Step::KubeadmInit(init) => secret(&init.config),
         Step::KubeadmJoin(join) => format!("{:?}\n{}", join.ca_hash, secret(&join.config)),
         Step::Nft(nft) => format!("keep sets {}\n{}", nft.keep_sets, nft.rules),
+        Step::Withdraw(withdraw) => {
+            withdraw.things.iter().map(|thing| format!("{thing:?}")).collect::<Vec<_>>().join("\n")
+        }
         Step::Sshd(sshd) => sshd.content.clone(),
         Step::ClusterNote(note) => format!("{:?}", note.cluster),
         _ => String::new(),

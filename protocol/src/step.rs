@@ -74,6 +74,8 @@ pub enum Step {
     Nft(Nft),
     /// See [`Sshd`].
     Sshd(Sshd),
+    /// See [`Withdraw`].
+    Withdraw(Withdraw),
 }
 
 impl Step {
@@ -100,6 +102,7 @@ impl Step {
             Self::Reboot(_) => "reboot",
             Self::Nft(_) => "nft",
             Self::Sshd(_) => "sshd",
+            Self::Withdraw(_) => "withdraw",
         }
     }
 
@@ -132,6 +135,7 @@ impl Step {
             }
             Self::Nft(step) => step.table.clone(),
             Self::Sshd(step) => step.path(),
+            Self::Withdraw(step) => format!("what `{}` made", step.playbook),
         }
     }
 
@@ -391,6 +395,38 @@ impl Sshd {
     pub fn path(&self) -> String {
         format!("/etc/ssh/sshd_config.d/{}.conf", self.name)
     }
+}
+
+/// What earlier steps of a playbook made here, and what it would not make here any more: each goes back to what it was before, as with a
+/// reset. Nothing to restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdraw {
+    /// Whose steps they were.
+    pub playbook: String,
+    /// What they may have made; only what the baseline knows is touched. At least one.
+    pub things: Vec<Thing>,
+    /// Folders above them that other steps make here; all others above them that came with them go once they are empty.
+    pub kept: Vec<String>,
+}
+
+/// Something that a step makes, by what names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// A file or a folder.
+    Path(String),
+    /// All files in a folder.
+    FilesIn(String),
+    /// A kernel setting.
+    Sysctl(String),
+    /// A kernel module.
+    KernelModule(String),
+    /// A unit of systemd.
+    Unit(String),
+    /// A table of nftables.
+    NftTable(String),
+    /// Settings of sshd, by the path of their file.
+    Sshd(String),
 }
 
 /// What only a boot brings about.

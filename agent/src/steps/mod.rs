@@ -26,6 +26,7 @@ pub(crate) mod swap;
 pub(crate) mod sysctl;
 mod undo;
 pub(crate) mod unit;
+mod withdraw;
 
 use std::path::{Path, PathBuf};
 
@@ -106,6 +107,8 @@ pub struct ProbeContext<'a> {
     pub look: &'a dyn Look,
     /// Which blob the content at a path came from, as long as its size, inode and ctime are what they were.
     pub records: &'a Records,
+    /// What earlier steps have noted on this host.
+    pub baseline: &'a dyn Baseline,
 }
 
 /// What `apply` may use besides the system.
@@ -174,6 +177,12 @@ pub trait Baseline {
     fn has(&self, subject: &str) -> bool;
     /// Makes earlier content fit for an entry: short UTF-8 text as it is, anything else put beside the entries by digest.
     fn keep(&self, content: &[u8]) -> std::io::Result<Content>;
+    /// All entries, oldest first.
+    fn entries(&self) -> Vec<Entry>;
+    /// Earlier content that did not fit into an entry.
+    fn content(&self, digest: Digest) -> std::io::Result<Vec<u8>>;
+    /// Removes the entry of `subject`: its earlier value is back.
+    fn strike(&self, subject: &str) -> std::io::Result<()>;
 }
 
 /// One earlier value. The subject is the key: write-once.
@@ -335,5 +344,6 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::Reboot(step) => step,
         Step::Nft(step) => step,
         Step::Sshd(step) => step,
+        Step::Withdraw(step) => step,
     }
 }

@@ -178,6 +178,11 @@ fn stem(table: &str) -> String {
     table.replace(' ', "-")
 }
 
+/// Where its rules lie, and what was loaded.
+pub(super) fn paths(table: &str) -> [String; 2] {
+    [file_of(table), note_of(table)]
+}
+
 fn file_of(table: &str) -> String {
     format!("{FOLDER}/{}.nft", stem(table))
 }
