@@ -386,7 +386,7 @@ pub struct Nft {
 pub struct Sshd {
     /// Of the file, without its ending: `00-garboard`. Of several settings of one thing the first in the order of names counts.
     pub name: String,
-    /// As sshd_config(5) has it. What stands before the first `Match` is seen to be in effect afterwards.
+    /// As `sshd_config(5)` has it. What stands before the first `Match` is seen to be in effect afterwards.
     pub content: String,
 }
 
