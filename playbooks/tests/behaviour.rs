@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use garboard_inventory::Inventory;
 use garboard_playbooks::{
-    Ephemeral, Inputs, LateError, PlannedStep, RenderError, Rendered, Signals, shipped,
+    Ephemeral, Inputs, LateError, PlannedStep, RenderError, Rendered, Signals, Site, shipped,
 };
 use garboard_protocol::facts::{Facts, InterfaceAddress};
 use garboard_protocol::step::{ClusterId, Thing};
@@ -351,7 +351,9 @@ fn what_a_host_had_as_the_edge_host_is_taken_back_where_it_is_none_any_more() {
     let mut facts = members(&without);
     let never = render(&without, &facts).unwrap();
     assert_eq!(withdrawn(&never, "w1"), [], "a host that was never changed has nothing to give back");
-    facts.values_mut().for_each(|facts| facts.garboard.baseline = true);
+    for facts in facts.values_mut() {
+        facts.garboard.baseline = true;
+    }
 
     let plain = render(&without, &facts).unwrap();
     let all = withdrawn(&plain, "w1");
@@ -390,4 +392,36 @@ fn what_a_host_had_as_the_edge_host_is_taken_back_where_it_is_none_any_more() {
         other.iter().all(|(place, _, _)| *place > loaded),
         "the old filter goes before the new one is there"
     );
+}
+
+#[test]
+fn what_another_step_still_makes_stays_and_so_does_what_no_playbook_calls_reversible() {
+    const PLAYBOOK: &str = "about: One
+hosts: all
+reversible: true
+steps:
+  - directory: { path: /etc/both }
+  - directory: { path: /etc/both }
+    when: host.edge
+  - file: { path: /etc/both/edge, content: x }
+    when: host.edge
+  - file: { path: /etc/facts, content: x }
+    when: facts.shared_kernel
+";
+    let taken_back = |playbook: &str| {
+        let files = [("site.yaml", "playbooks: [one]\n"), ("one/playbook.yaml", playbook)];
+        let files = files.map(|(path, text)| (path.to_owned(), text.to_owned()));
+        let site = Site::parse(&BTreeMap::from(files)).unwrap_or_else(|said| panic!("{said}"));
+        let inventory = inventory(THREE_HOSTS);
+        let mut facts = members(&inventory);
+        for facts in facts.values_mut() {
+            facts.garboard.baseline = true;
+        }
+        let artifacts = artifacts(&["amd64"]);
+        withdrawn(&site.render(&inputs(&inventory, &facts, &artifacts)).unwrap(), "w1")
+    };
+    let all = taken_back(PLAYBOOK);
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(all[0].2, [Thing::Path("/etc/both/edge".to_owned())]);
+    assert_eq!(taken_back(&PLAYBOOK.replace("reversible: true\n", "")), []);
 }

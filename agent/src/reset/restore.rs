@@ -20,13 +20,11 @@ const JOB: Duration = Duration::from_mins(2);
 /// stands for all of it.
 pub(crate) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
     match entry {
-        // Swap is turned on again only when nothing masks its unit.
-        Entry::Member { .. } | Entry::Swap { .. } => true,
+        // Swap is turned on again only when nothing masks its unit; sshd reads its configuration when all of it is what it was.
+        Entry::Member { .. } | Entry::Swap { .. } | Entry::Sshd {} => true,
         Entry::Path { path, before: None } => {
             matches!(look.metadata(Path::new(path)), Ok(Some(found)) if found.kind == Kind::Directory)
         }
-        // Reads its configuration anew when all of it is what it was.
-        Entry::Sshd {} => true,
         // Started again only when its files are what they were.
         Entry::Unit { active, .. } => *active,
         _ => false,

@@ -66,20 +66,19 @@ impl Kind for Withdraw {
 /// Whether an entry of the baseline is one of the things.
 fn is_meant(entry: &Entry, things: &[Thing]) -> bool {
     things.iter().any(|thing| match (thing, entry) {
-        (Thing::Path(path), Entry::Path { path: noted, .. }) => path == noted,
+        (Thing::Path(path) | Thing::Sshd(path), Entry::Path { path: noted, .. }) => path == noted,
         (Thing::FilesIn(folder), Entry::Path { path: noted, .. }) => {
             Path::new(noted).parent() == Some(Path::new(folder))
         }
         (Thing::Sysctl(key), Entry::Sysctl { key: noted, .. }) => key == noted,
         (Thing::Sysctl(key), Entry::Path { path, .. }) => *path == sysctl::file_of(key),
-        (Thing::KernelModule(name), Entry::KernelModule { name: noted }) => name == noted,
         (Thing::KernelModule(name), Entry::Path { path, .. }) => *path == kernel_module::file_of(name),
-        (Thing::Unit(name), Entry::Unit { name: noted, .. }) => name == noted,
+        (Thing::KernelModule(name), Entry::KernelModule { name: noted })
+        | (Thing::Unit(name), Entry::Unit { name: noted, .. }) => name == noted,
         (Thing::Unit(name), Entry::Path { path, .. }) => *path == unit::path_of(name),
         (Thing::NftTable(table), Entry::NftTable { table: noted }) => table == noted,
         (Thing::NftTable(table), Entry::Path { path, .. }) => nft::paths(table).contains(path),
         (Thing::Sshd(_), Entry::Sshd {}) => true,
-        (Thing::Sshd(path), Entry::Path { path: noted, .. }) => path == noted,
         _ => false,
     })
 }
