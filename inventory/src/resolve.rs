@@ -2,8 +2,11 @@
 
 mod ddns;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use ipnet::Ipv4Net;
 
 use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 use crate::defaults;
@@ -110,9 +113,24 @@ fn resolve_openvpn(source: &source::OpenVpn, base: Option<Base<'_>>, faults: &mu
         network: source.network.value_or(defaults::vpn_network)?,
         routes: source.routes.to_value()?.iter().map(|route| route.value).collect(),
         dns: source.dns.value_or(Vec::new)?.iter().map(|server| server.value).collect(),
-        users: source.users.to_value()?.iter().map(|user| user.value.clone()).collect(),
+        users: source.users.to_value()?.iter().map(|user| user.value.name.value.clone()).collect(),
+        user_routes: user_routes(source)?,
         passphrase: passphrase?,
     })
+}
+
+/// Of the users who reach less than all.
+fn user_routes(source: &source::OpenVpn) -> Option<BTreeMap<String, Vec<Ipv4Net>>> {
+    let mut all = BTreeMap::new();
+    for user in source.users.to_value()? {
+        let routes = match &user.value.routes {
+            Given::Absent => continue,
+            Given::Faulty => return None,
+            Given::Valid(routes) => routes.value.iter().map(|route| route.value).collect(),
+        };
+        all.insert(user.value.name.value, routes);
+    }
+    Some(all)
 }
 
 fn resolve_cluster(source: &source::Cluster) -> Option<Cluster> {

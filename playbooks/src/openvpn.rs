@@ -44,8 +44,28 @@ impl VpnMaterial {
             "key": self.key.expose(),
             "tls_crypt_key": self.tls_crypt_key.expose(),
             "users": self.users,
+            "restricted": self.restricted(openvpn),
+            "own_routes": self.own_routes(openvpn),
             "revoked": self.revoked,
         })
+    }
+}
+
+impl VpnMaterial {
+    /// Users who reach less than others and have an address: it, and what they reach.
+    fn restricted(&self, openvpn: &OpenVpn) -> BTreeMap<String, Value> {
+        let restricted = openvpn.user_routes.iter().filter_map(|(name, routes)| {
+            let address = (*self.users.get(name)?)?;
+            let networks: Vec<String> = routes.iter().map(ToString::to_string).collect();
+            Some((name.clone(), json!({ "address": address, "routes": networks })))
+        });
+        restricted.collect()
+    }
+
+    /// What each user reaches who reaches less than others; nothing for all others.
+    fn own_routes(&self, openvpn: &OpenVpn) -> BTreeMap<String, Vec<Value>> {
+        let own = |name: &String| openvpn.user_routes.get(name).into_iter().flatten().copied().map(network);
+        self.users.keys().map(|name| (name.clone(), own(name).collect())).collect()
     }
 }
 

@@ -78,8 +78,8 @@ pub enum ClusterStep {
     Label {
         /// Its name.
         node: String,
-        /// Keys and values that it has to have; others stay.
-        labels: BTreeMap<String, String>,
+        /// Keys and values that it has to have, and keys of ours that it must not have; others stay.
+        labels: BTreeMap<String, Option<String>>,
     },
     /// The bootstrap token of this run, where some host has yet to join.
     Token,
@@ -89,8 +89,8 @@ pub enum ClusterStep {
         node: String,
         /// The taint's key.
         key: String,
-        /// Its value.
-        value: String,
+        /// Its value; `None`: it must not be there.
+        value: Option<String>,
     },
 }
 

@@ -11,7 +11,7 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 44] = files![
+const FILES: [(&str, &str); 47] = files![
     "site.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
@@ -33,6 +33,8 @@ const FILES: [(&str, &str); 44] = files![
     "firewall/templates/garboard-firewall-watch.tera",
     "firewall/templates/garboard-firewall.service.tera",
     "firewall/templates/tiers.nft.tera",
+    "hardening/playbook.yaml",
+    "hardening/templates/sshd.conf.tera",
     "flannel/playbook.yaml",
     "flannel/templates/flannel.yaml.tera",
     "host/playbook.yaml",
@@ -50,6 +52,7 @@ const FILES: [(&str, &str); 44] = files![
     "openvpn/templates/server.key.tera",
     "openvpn/templates/tls-crypt-v2.key.tera",
     "openvpn/templates/users.yaml.tera",
+    "openvpn/templates/vpn.nft.tera",
     "sd-card/playbook.yaml",
     "sd-card/templates/journald.conf.tera",
     "sd-card/templates/kubelet.conf.tera",

@@ -83,6 +83,10 @@ fn details(step: &Step, complete: Option<&Step>) -> String {
         Step::KubeadmInit(init) => secret(&init.config),
         Step::KubeadmJoin(join) => format!("{:?}\n{}", join.ca_hash, secret(&join.config)),
         Step::Nft(nft) => format!("keep sets {}\n{}", nft.keep_sets, nft.rules),
+        Step::Withdraw(withdraw) => {
+            withdraw.things.iter().map(|thing| format!("{thing:?}")).collect::<Vec<_>>().join("\n")
+        }
+        Step::Sshd(sshd) => sshd.content.clone(),
         Step::ClusterNote(note) => format!("{:?}", note.cluster),
         _ => String::new(),
     }
@@ -287,7 +291,8 @@ fn the_shipped_site_on_arm64() {
 /// What the tiers of the network come to: rules, taint, labels.
 fn of_the_firewall(chain: &[PlannedStep]) -> String {
     let is_meant = |planned: &&PlannedStep| {
-        planned.playbook == "firewall" || matches!(planned.step, Step::KubeadmJoin(_))
+        ["firewall", "hardening"].contains(&planned.playbook.as_str())
+            || matches!(planned.step, Step::KubeadmJoin(_))
     };
     text_of(&chain.iter().filter(is_meant).cloned().collect::<Vec<_>>())
 }

@@ -72,6 +72,10 @@ pub enum Step {
     Reboot(Reboot),
     /// See [`Nft`].
     Nft(Nft),
+    /// See [`Sshd`].
+    Sshd(Sshd),
+    /// See [`Withdraw`].
+    Withdraw(Withdraw),
 }
 
 impl Step {
@@ -97,6 +101,8 @@ impl Step {
             Self::BootConfig(_) => "boot_config",
             Self::Reboot(_) => "reboot",
             Self::Nft(_) => "nft",
+            Self::Sshd(_) => "sshd",
+            Self::Withdraw(_) => "withdraw",
         }
     }
 
@@ -128,6 +134,8 @@ impl Step {
                 format!("once, for {}", reasons.join(" or "))
             }
             Self::Nft(step) => step.table.clone(),
+            Self::Sshd(step) => step.path(),
+            Self::Withdraw(step) => format!("what `{}` made", step.playbook),
         }
     }
 
@@ -369,6 +377,56 @@ pub struct Nft {
     pub rules: String,
     /// What others put into its sets survives the replacement, and is no difference.
     pub keep_sets: bool,
+}
+
+/// Settings of sshd, in a file of our own beside its configuration. They may cut the connection: they are tried at run time only, taken
+/// back by a timer on the host, and made permanent once a client has confirmed them over a connection that it opened afterwards. Restore
+/// removes the file, and sshd reads its configuration anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sshd {
+    /// Of the file, without its ending: `00-garboard`. Of several settings of one thing the first in the order of names counts.
+    pub name: String,
+    /// As `sshd_config(5)` has it. What stands before the first `Match` is seen to be in effect afterwards.
+    pub content: String,
+}
+
+impl Sshd {
+    /// Where it lies.
+    pub fn path(&self) -> String {
+        format!("/etc/ssh/sshd_config.d/{}.conf", self.name)
+    }
+}
+
+/// What earlier steps of a playbook made here, and what it would not make here any more: each goes back to what it was before, as with a
+/// reset. Nothing to restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdraw {
+    /// Whose steps they were.
+    pub playbook: String,
+    /// What they may have made; only what the baseline knows is touched. At least one.
+    pub things: Vec<Thing>,
+    /// Folders above them that other steps make here; all others above them that came with them go once they are empty.
+    pub kept: Vec<String>,
+}
+
+/// Something that a step makes, by what names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thing {
+    /// A file or a folder.
+    Path(String),
+    /// All files in a folder.
+    FilesIn(String),
+    /// A kernel setting.
+    Sysctl(String),
+    /// A kernel module.
+    KernelModule(String),
+    /// A unit of systemd.
+    Unit(String),
+    /// A table of nftables.
+    NftTable(String),
+    /// Settings of sshd, by the path of their file.
+    Sshd(String),
 }
 
 /// What only a boot brings about.

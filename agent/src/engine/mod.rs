@@ -218,7 +218,7 @@ impl Engine {
 
     fn look(&self, kind: &dyn Kind) -> Result<Observation, StepError> {
         let pass = Pass::new(self.host.system.look(), &self.records, &self.answers);
-        kind.probe(&ProbeContext { look: &pass, records: &self.records })
+        kind.probe(&ProbeContext { look: &pass, records: &self.records, baseline: &self.baseline })
     }
 
     fn begin_change(&mut self, step: &QueuedStep) -> io::Result<()> {

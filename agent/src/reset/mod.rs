@@ -17,7 +17,7 @@ mod owned;
 mod pattern;
 pub(crate) mod pods;
 mod processes;
-mod restore;
+pub(crate) mod restore;
 pub mod snapshot;
 pub(crate) mod tree;
 mod verify;

@@ -10,19 +10,18 @@ use crate::steps::path::failed;
 use crate::steps::swap::COMMENT;
 use crate::steps::sysctl::{live, path_of};
 use crate::steps::unit::{is_running, state};
-use crate::steps::{Content, Entry, PathBefore, StepError};
-use crate::steps::{boot_config, nft};
-use crate::store::Baseline;
+use crate::steps::{Baseline, Content, Entry, PathBefore, StepError};
+use crate::steps::{boot_config, nft, sshd};
 use crate::system::{Command, CommandError, Kind, Look, System, temporary};
 
 const JOB: Duration = Duration::from_mins(2);
 
 /// Whether an entry waits until all that the software made is gone: folders that are still in use until then, and what
 /// stands for all of it.
-pub(super) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
+pub(crate) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
     match entry {
-        // Swap is turned on again only when nothing masks its unit.
-        Entry::Member { .. } | Entry::Swap { .. } => true,
+        // Swap is turned on again only when nothing masks its unit; sshd reads its configuration when all of it is what it was.
+        Entry::Member { .. } | Entry::Swap { .. } | Entry::Sshd {} => true,
         Entry::Path { path, before: None } => {
             matches!(look.metadata(Path::new(path)), Ok(Some(found)) if found.kind == Kind::Directory)
         }
@@ -33,7 +32,7 @@ pub(super) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
 }
 
 /// Gives the earlier value back. Does nothing where it is back already.
-pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -> Result<(), StepError> {
+pub(crate) fn restore(entry: &Entry, baseline: &dyn Baseline, system: &dyn System) -> Result<(), StepError> {
     match entry {
         Entry::Path { path, before: None } => remove(path, system),
         Entry::Path { path, before: Some(before) } => put_back(path, before, baseline, system),
@@ -61,6 +60,7 @@ pub(super) fn restore(entry: &Entry, baseline: &Baseline, system: &dyn System) -
         }
         Entry::Line { path, line } => remove_line(path, line, system),
         Entry::NftTable { table } => nft::remove(table, system),
+        Entry::Sshd {} => sshd::reload(system),
         Entry::KernelParameter { path, parameter } => boot_config::remove(path, parameter, system),
         // Packages all at once, by `super::work`: they need each other.
         Entry::Package { .. } | Entry::Member { .. } => Ok(()),
@@ -151,7 +151,7 @@ pub(super) fn leftover(entry: &Entry, look: &dyn Look) -> Result<Option<Leftover
             }
             Ok(None)
         }
-        Entry::KernelModule { .. } | Entry::Member { .. } => Ok(None),
+        Entry::KernelModule { .. } | Entry::Member { .. } | Entry::Sshd {} => Ok(None),
     }
 }
 
@@ -191,7 +191,7 @@ fn remove(path: &str, system: &dyn System) -> Result<(), StepError> {
 fn put_back(
     path: &str,
     before: &PathBefore,
-    baseline: &Baseline,
+    baseline: &dyn Baseline,
     system: &dyn System,
 ) -> Result<(), StepError> {
     let file = Path::new(path);

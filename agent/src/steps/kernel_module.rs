@@ -65,7 +65,7 @@ impl Kind for KernelModule {
     }
 }
 
-fn file_of(name: &str) -> String {
+pub(super) fn file_of(name: &str) -> String {
     format!("/etc/modules-load.d/garboard-{name}.conf")
 }
 

@@ -21,9 +21,12 @@ mod oci_layout;
 mod package;
 pub(crate) mod path;
 mod reboot;
+pub(crate) mod sshd;
 pub(crate) mod swap;
 pub(crate) mod sysctl;
+mod undo;
 pub(crate) mod unit;
+mod withdraw;
 
 use std::path::{Path, PathBuf};
 
@@ -104,6 +107,8 @@ pub struct ProbeContext<'a> {
     pub look: &'a dyn Look,
     /// Which blob the content at a path came from, as long as its size, inode and ctime are what they were.
     pub records: &'a Records,
+    /// What earlier steps have noted on this host.
+    pub baseline: &'a dyn Baseline,
 }
 
 /// What `apply` may use besides the system.
@@ -172,6 +177,12 @@ pub trait Baseline {
     fn has(&self, subject: &str) -> bool;
     /// Makes earlier content fit for an entry: short UTF-8 text as it is, anything else put beside the entries by digest.
     fn keep(&self, content: &[u8]) -> std::io::Result<Content>;
+    /// All entries, oldest first.
+    fn entries(&self) -> Vec<Entry>;
+    /// Earlier content that did not fit into an entry.
+    fn content(&self, digest: Digest) -> std::io::Result<Vec<u8>>;
+    /// Removes the entry of `subject`: its earlier value is back.
+    fn strike(&self, subject: &str) -> std::io::Result<()>;
 }
 
 /// One earlier value. The subject is the key: write-once.
@@ -245,6 +256,8 @@ pub enum Entry {
         /// Family and name.
         table: String,
     },
+    /// sshd has read a file of ours, and reads its configuration anew when that is gone.
+    Sshd {},
     /// A kernel parameter that was not in a boot loader's file.
     KernelParameter {
         /// The file.
@@ -268,6 +281,7 @@ impl Entry {
             Self::Line { path, line } => format!("line {path} {line}"),
             Self::Member { by } => format!("member {by}"),
             Self::NftTable { table } => format!("nft_table {table}"),
+            Self::Sshd {} => "sshd".to_owned(),
             Self::KernelParameter { path, parameter } => format!("kernel_parameter {path} {parameter}"),
         }
     }
@@ -329,5 +343,7 @@ pub fn kind(step: &Step) -> &dyn Kind {
         Step::BootConfig(step) => step,
         Step::Reboot(step) => step,
         Step::Nft(step) => step,
+        Step::Sshd(step) => step,
+        Step::Withdraw(step) => step,
     }
 }

@@ -7,7 +7,6 @@
 
 use std::io;
 use std::path::Path;
-use std::time::Duration;
 
 use garboard_protocol::change::{Change, Field};
 use garboard_protocol::step::{Nft, Outputs};
@@ -15,16 +14,13 @@ use garboard_protocol::{Digest, Observation};
 use serde_json::Value;
 
 use super::path::failed;
+use super::undo::Undo;
 use super::{Context, Entry, Kind, ProbeContext, StepError, file};
 use crate::reset::nft::list;
 use crate::system::{Command, CommandError, Look, System};
 
 /// Where the boot loads tables from (`garboard-firewall.service`).
 pub(crate) const FOLDER: &str = "/etc/garboard/nft.d";
-/// Where it lies how a change is taken back; gone with a boot, as the change is.
-const UNDO_FOLDER: &str = "/run/garboard-guard";
-/// When systemd takes a change back that nobody confirmed; somewhat later than this process would.
-const UNDO_AFTER: Duration = Duration::from_secs(55);
 
 impl Kind for Nft {
     fn probe(&self, context: &ProbeContext<'_>) -> Result<Observation, StepError> {
@@ -50,15 +46,15 @@ impl Kind for Nft {
         system.look().ask(&check).map_err(explained)?;
         // Before the files: restore goes backwards, and takes a file away before its table, so that nobody loads it again.
         claim(&self.table, context)?;
-        let undo = Undo::arm(&self.table, context)?;
+        let undo = arm(&self.table, context)?;
         let load = Command::new("nft", ["--file", "-"]).input(script.as_bytes());
         if let Err(error) = system.run(&load) {
-            undo.take_back(system)?;
+            take_back(&undo, system)?;
             return Err(explained(error));
         }
         (context.progress)("loaded; waits for a login over a new connection");
         if !(context.confirmed)() {
-            undo.take_back(system)?;
+            take_back(&undo, system)?;
             return Err(not_confirmed(&self.table));
         }
         undo.disarm(system)?;
@@ -108,68 +104,22 @@ fn not_confirmed(table: &str) -> StepError {
     }
 }
 
-/// How a change is taken back, armed.
-struct Undo {
-    path: String,
-    unit: String,
+/// What takes the change back, armed.
+fn arm(table: &str, context: &Context<'_>) -> Result<Undo, StepError> {
+    let system = context.system;
+    let undo = Undo::of(&stem(table), "nft");
+    let before = system.read_text(Path::new(&file_of(table))).map_err(failed("read", &file_of(table)))?;
+    let earlier = before.unwrap_or_else(|| format!("table {table}\ndelete table {table}\n"));
+    undo.write(&earlier, 0o600, system)?;
+    let description = format!("Takes the table {table} back, which nobody has confirmed");
+    undo.arm(&description, &["nft", "--file", undo.path()], None, system)?;
+    Ok(undo)
 }
 
-impl Undo {
-    /// From now on the change is taken back, unless somebody stops it.
-    fn arm(table: &str, context: &Context<'_>) -> Result<Self, StepError> {
-        let system = context.system;
-        let undo = Self { path: undo_of(table), unit: format!("garboard-guard-{}", stem(table)) };
-        undo.stop(system)?;
-        let before = system.read_text(Path::new(&file_of(table))).map_err(failed("read", &file_of(table)))?;
-        let earlier = before.unwrap_or_else(|| format!("table {table}\ndelete table {table}\n"));
-        if system.metadata(Path::new(UNDO_FOLDER)).map_err(failed("read", UNDO_FOLDER))?.is_none() {
-            system.create_directory(Path::new(UNDO_FOLDER), 0o700).map_err(failed("make", UNDO_FOLDER))?;
-        }
-        system
-            .write(Path::new(&undo.path), earlier.as_bytes(), 0o600)
-            .map_err(failed("write", &undo.path))?;
-        let arm = Command::new(
-            "systemd-run",
-            [
-                "--quiet".to_owned(),
-                "--collect".to_owned(),
-                format!("--unit={}", undo.unit),
-                format!("--description=Takes the table {table} back, which nobody has confirmed"),
-                format!("--on-active={}s", UNDO_AFTER.as_secs()),
-                "--timer-property=AccuracySec=1s".to_owned(),
-                "--".to_owned(),
-                "nft".to_owned(),
-                "--file".to_owned(),
-                undo.path.clone(),
-            ],
-        );
-        system.run(&arm)?;
-        Ok(undo)
-    }
-
-    /// Takes the change back here and now.
-    fn take_back(&self, system: &dyn System) -> Result<(), StepError> {
-        // Where it fails, the timer tries once more.
-        system.run(&Command::new("nft", ["--file", &self.path]))?;
-        self.disarm(system)
-    }
-
-    /// The change stays.
-    fn disarm(&self, system: &dyn System) -> Result<(), StepError> {
-        self.stop(system)?;
-        system.remove_file(Path::new(&self.path)).map_err(failed("remove", &self.path))?;
-        if system.list(Path::new(UNDO_FOLDER)).map_err(failed("read", UNDO_FOLDER))?.is_empty() {
-            system.remove_directory(Path::new(UNDO_FOLDER)).map_err(failed("remove", UNDO_FOLDER))?;
-        }
-        Ok(())
-    }
-
-    /// Exit code 5: there is no such timer.
-    fn stop(&self, system: &dyn System) -> Result<(), StepError> {
-        let timer = format!("{}.timer", self.unit);
-        system.run(&Command::new("systemctl", ["stop", "--", &timer]).expect(&[0, 5]))?;
-        Ok(())
-    }
+/// Takes the change back here and now. Where it fails, the timer tries once more.
+fn take_back(undo: &Undo, system: &dyn System) -> Result<(), StepError> {
+    system.run(&Command::new("nft", ["--file", undo.path()]))?;
+    undo.disarm(system)
 }
 
 /// What is loaded, as a digest of nft's listing; `None` when there is no such table.
@@ -228,6 +178,11 @@ fn stem(table: &str) -> String {
     table.replace(' ', "-")
 }
 
+/// Where its rules lie, and what was loaded.
+pub(super) fn paths(table: &str) -> [String; 2] {
+    [file_of(table), note_of(table)]
+}
+
 fn file_of(table: &str) -> String {
     format!("{FOLDER}/{}.nft", stem(table))
 }
@@ -235,10 +190,6 @@ fn file_of(table: &str) -> String {
 /// The digest of the listing, beside the rules.
 fn note_of(table: &str) -> String {
     format!("{FOLDER}/{}.loaded", stem(table))
-}
-
-fn undo_of(table: &str) -> String {
-    format!("{UNDO_FOLDER}/{}.nft", stem(table))
 }
 
 /// Removes the table, if it is there.

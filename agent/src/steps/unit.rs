@@ -220,7 +220,7 @@ fn ignore_exit(error: StepError) -> Result<(), StepError> {
     }
 }
 
-fn path_of(name: &str) -> String {
+pub(super) fn path_of(name: &str) -> String {
     format!("/etc/systemd/system/{name}")
 }
 

@@ -124,6 +124,18 @@ impl crate::steps::Baseline for Baseline {
         self.system.write(&self.layout.contents().join(digest.hex()), content, 0o600)?;
         Ok(Content::Kept(digest))
     }
+
+    fn entries(&self) -> Vec<Entry> {
+        Self::entries(self)
+    }
+
+    fn content(&self, digest: Digest) -> io::Result<Vec<u8>> {
+        Self::content(self, digest)
+    }
+
+    fn strike(&self, subject: &str) -> io::Result<()> {
+        Self::strike(self, subject)
+    }
 }
 
 fn parse(look: &dyn Look, path: &Path) -> io::Result<Entries> {

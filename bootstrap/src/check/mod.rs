@@ -5,6 +5,7 @@
 mod boot;
 mod clock;
 mod clone;
+mod edge;
 mod host;
 mod latency;
 mod leftover;
@@ -94,9 +95,10 @@ impl Subject<'_> {
 }
 
 /// What the checks need the agent to look at; `vpn_port` where the host is to have the VPN's server.
-pub fn query(role: Role, vpn_port: Option<u16>) -> FactsQuery {
+pub fn query(host: &Host, vpn_port: Option<u16>) -> FactsQuery {
+    let websites = edge::TCP_PORTS.iter().copied().filter(|_| host.edge);
     FactsQuery {
-        tcp_ports: network::tcp_ports(role).iter().map(|port| port.number).collect(),
+        tcp_ports: network::tcp_ports(host.role).iter().map(|port| port.number).chain(websites).collect(),
         udp_ports: network::UDP_PORTS.iter().map(|port| port.number).chain(vpn_port).collect(),
         disk_paths: space::paths(),
         sync_latency_path: None,
@@ -123,6 +125,7 @@ pub fn rows(
         space::rows(&subject, &mut rows);
         network::rows(&subject, &mut rows);
         leftover::rows(&subject, &mut rows);
+        edge::rows(&subject, &mut rows);
         openvpn::rows(&subject, &mut rows);
     }
     clone::rows(inventory, facts, &mut rows);

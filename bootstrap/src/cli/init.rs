@@ -31,6 +31,12 @@ pub(super) struct Init {
     /// The host that becomes the control plane: its name or address
     #[arg(long, value_name = "HOST")]
     control_plane: Option<String>,
+    /// The worker that faces the internet: its name or address
+    #[arg(long, value_name = "HOST")]
+    edge: Option<String>,
+    /// The tier of the network that a host stands in: `public`, `private` or `data`; once for each host
+    #[arg(long, value_name = "HOST=ZONE")]
+    zone: Vec<String>,
     /// The user to log in as
     #[arg(long)]
     user: Option<String>,
@@ -148,6 +154,8 @@ impl Init {
             kubernetes: self.kubernetes.clone(),
             hosts: self.host.clone(),
             control_plane: self.control_plane.clone(),
+            edge: self.edge.clone(),
+            zones: self.zone.clone(),
             host_keys: self.host_key.clone(),
             login: Login {
                 user: self.user.clone(),

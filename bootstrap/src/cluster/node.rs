@@ -79,7 +79,7 @@ impl Cluster {
     pub async fn label_differs(
         &self,
         node: &str,
-        labels: &BTreeMap<String, String>,
+        labels: &BTreeMap<String, Option<String>>,
     ) -> Result<Vec<Change>, ClusterError> {
         let api = self.node_api();
         let asked = format!("read the node {node}");
@@ -87,17 +87,18 @@ impl Cluster {
         Ok(label_changes(node, found.as_ref().map(ResourceExt::labels), labels))
     }
 
-    /// Gives a node these labels; others of it stay. What is right already is not written.
+    /// Gives a node these labels, and takes those without a value; others of it stay. What is right already is not written.
     pub async fn label(
         &self,
         node: &str,
-        labels: &BTreeMap<String, String>,
+        labels: &BTreeMap<String, Option<String>>,
     ) -> Result<Vec<Change>, ClusterError> {
         let changes = self.label_differs(node, labels).await?;
         if changes.is_empty() {
             return Ok(changes);
         }
         let api = self.node_api();
+        // RFC 7396: a key with `null` goes away.
         let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
         let parameters =
             PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -162,14 +163,14 @@ fn lacking(nodes: &BTreeMap<String, NodeState>, names: &[String], ready: bool) -
 fn label_changes(
     node: &str,
     present: Option<&BTreeMap<String, String>>,
-    wanted: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, Option<String>>,
 ) -> Vec<Change> {
     let before = |key: &String| present.and_then(|present| present.get(key)).cloned();
     wanted
         .iter()
-        .filter(|(key, value)| before(key).as_ref() != Some(*value))
+        .filter(|(key, value)| before(key) != **value)
         .map(|(key, value)| {
-            Change::new(format!("Node {node} label {key}"), Field::Value, before(key), Some(value.clone()))
+            Change::new(format!("Node {node} label {key}"), Field::Value, before(key), value.clone())
         })
         .collect()
 }
@@ -221,11 +222,21 @@ mod tests {
         let labels = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
-        let present = labels(&[("disk", "hdd"), ("zone", "a")]);
-        let changes =
-            label_changes("w1", Some(&present), &labels(&[("disk", "ssd"), ("zone", "a"), ("new", "1")]));
+        let present = labels(&[("disk", "hdd"), ("edge", "true"), ("zone", "a")]);
+        let wanted = labels(&[("disk", "ssd"), ("zone", "a"), ("new", "1")]);
+        let mut wanted: BTreeMap<String, Option<String>> =
+            wanted.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        wanted.extend([("edge".to_owned(), None), ("never".to_owned(), None)]);
+        let changes = label_changes("w1", Some(&present), &wanted);
         let told: Vec<_> =
             changes.iter().map(|change| (change.subject.as_str(), change.before.as_deref())).collect();
-        assert_eq!(told, [("Node w1 label disk", Some("hdd")), ("Node w1 label new", None)]);
+        assert_eq!(
+            told,
+            [
+                ("Node w1 label disk", Some("hdd")),
+                ("Node w1 label edge", Some("true")),
+                ("Node w1 label new", None)
+            ]
+        );
     }
 }

@@ -22,7 +22,7 @@ impl Cluster {
         &self,
         node: &str,
         key: &str,
-        value: &str,
+        value: Option<&str>,
     ) -> Result<Vec<Change>, ClusterError> {
         let api: Api<Node> = Api::all(self.client.clone());
         let asked = format!("read the node {node}");
@@ -30,8 +30,14 @@ impl Cluster {
         Ok(changes(node, &taints(found.as_ref()), key, value))
     }
 
-    /// Gives a node this taint with the effect `NoSchedule`; others of it stay. What is right already is not written.
-    pub async fn taint(&self, node: &str, key: &str, value: &str) -> Result<Vec<Change>, ClusterError> {
+    /// Gives a node this taint with the effect `NoSchedule`, or takes it without a value; others of it stay. What is right already is not
+    /// written.
+    pub async fn taint(
+        &self,
+        node: &str,
+        key: &str,
+        value: Option<&str>,
+    ) -> Result<Vec<Change>, ClusterError> {
         let api: Api<Node> = Api::all(self.client.clone());
         let asked = format!("read the node {node}");
         let parameters =
@@ -67,24 +73,22 @@ fn is_it(taint: &Taint, key: &str) -> bool {
     taint.key == key && taint.effect == EFFECT
 }
 
-fn changes(node: &str, present: &[Taint], key: &str, value: &str) -> Vec<Change> {
+fn changes(node: &str, present: &[Taint], key: &str, value: Option<&str>) -> Vec<Change> {
     let before =
         present.iter().find(|taint| is_it(taint, key)).map(|taint| taint.value.clone().unwrap_or_default());
-    if before.as_deref() == Some(value) {
+    if before.as_deref() == value {
         return Vec::new();
     }
-    vec![Change::new(
-        format!("Node {node} taint {key}:{EFFECT}"),
-        Field::Value,
-        before,
-        Some(value.to_owned()),
-    )]
+    let subject = format!("Node {node} taint {key}:{EFFECT}");
+    vec![Change::new(subject, Field::Value, before, value.map(str::to_owned))]
 }
 
-fn with(present: Vec<Taint>, key: &str, value: &str) -> Vec<Taint> {
+fn with(present: Vec<Taint>, key: &str, value: Option<&str>) -> Vec<Taint> {
     let mut taints: Vec<Taint> = present.into_iter().filter(|taint| !is_it(taint, key)).collect();
-    let (key, value) = (key.to_owned(), Some(value.to_owned()));
-    taints.push(Taint { key, value, effect: EFFECT.to_owned(), ..Taint::default() });
+    if let Some(value) = value {
+        let (key, value) = (key.to_owned(), Some(value.to_owned()));
+        taints.push(Taint { key, value, effect: EFFECT.to_owned(), ..Taint::default() });
+    }
     taints
 }
 
@@ -106,14 +110,20 @@ mod tests {
             taint("garboard/edge", "false", "NoSchedule"),
             taint("garboard/edge", "mine", "NoExecute"),
         ];
-        let change = &changes("dmz1", &present, "garboard/edge", "true")[0];
+        let change = &changes("dmz1", &present, "garboard/edge", Some("true"))[0];
         assert_eq!(change.subject, "Node dmz1 taint garboard/edge:NoSchedule");
         assert_eq!(change.before.as_deref(), Some("false"));
-        let after = with(present.clone(), "garboard/edge", "true");
+        let after = with(present.clone(), "garboard/edge", Some("true"));
         assert_eq!(
             after,
             [present[0].clone(), present[2].clone(), taint("garboard/edge", "true", "NoSchedule")]
         );
-        assert!(changes("dmz1", &after, "garboard/edge", "true").is_empty());
+        assert!(changes("dmz1", &after, "garboard/edge", Some("true")).is_empty());
+        // A host that is no edge any more.
+        let change = &changes("dmz1", &after, "garboard/edge", None)[0];
+        assert_eq!((change.before.as_deref(), change.after.as_deref()), (Some("true"), None));
+        let without = with(after, "garboard/edge", None);
+        assert_eq!(without, [present[0].clone(), present[2].clone()]);
+        assert!(changes("dmz1", &without, "garboard/edge", None).is_empty());
     }
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use garboard_inventory::SecretReference;
+use garboard_inventory::{SecretReference, Zone};
 
 use super::{FirstBoot, text};
 use crate::problem::{Exit, Problem};
@@ -36,6 +36,10 @@ pub struct HostAnswer {
     pub address: String,
     /// The fingerprint that a person gave for it.
     pub host_key: Option<String>,
+    /// It faces the internet.
+    pub edge: bool,
+    /// The tier of the network that it stands in.
+    pub zone: Option<Zone>,
 }
 
 /// How hosts are reached. What is open is left to `~/.ssh/config` and the usual keys.
@@ -116,7 +120,7 @@ impl HostAnswer {
             Some((name, address)) => Self {
                 name: Some(name.trim().to_owned()),
                 address: address.trim().to_owned(),
-                host_key: None,
+                ..Self::default()
             },
             None => Self { address: text.trim().to_owned(), ..Self::default() },
         }

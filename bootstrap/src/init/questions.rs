@@ -1,6 +1,6 @@
 //! The questions, in their order. What a flag answers is not asked; without a person all that is missing is said at once.
 
-use garboard_inventory::SecretReference;
+use garboard_inventory::{SecretReference, Zone};
 
 use super::answers::read_reference;
 use super::{Answers, FirstBoot, Gateway, HostAnswer, Login, Person, System, Whom};
@@ -21,6 +21,10 @@ pub struct Given {
     pub hosts: Vec<String>,
     /// A host's name or address.
     pub control_plane: Option<String>,
+    /// A host's name or address.
+    pub edge: Option<String>,
+    /// `HOST=ZONE`.
+    pub zones: Vec<String>,
     /// `HOST=FINGERPRINT`.
     pub host_keys: Vec<String>,
     /// How hosts are reached.
@@ -68,9 +72,32 @@ fn from_flags(given: &Given) -> Result<Answers, Problems> {
             None => 0,
         };
         set_host_keys(&mut answers.hosts, &given.host_keys)?;
+        set_tiers(&mut answers.hosts, given)?;
     }
     none_of(answers.faults())?;
     Ok(answers)
+}
+
+/// Which host faces the internet, and where each stands.
+fn set_tiers(hosts: &mut [HostAnswer], given: &Given) -> Result<(), Problem> {
+    if let Some(wanted) = &given.edge {
+        let index = called(hosts, wanted).ok_or_else(|| unknown(wanted, hosts))?;
+        hosts[index].edge = true;
+    }
+    for written in &given.zones {
+        let help = "write it like `--zone db1=data`; zones are `public`, `private` and `data`";
+        let Some((host, word)) = written.split_once('=') else {
+            return Err(
+                Problem::new(Exit::Usage, format!("`--zone {written}` names no host and zone")).help(help)
+            );
+        };
+        let zone = Zone::ALL.into_iter().find(|zone| zone.word() == word);
+        let zone =
+            zone.ok_or_else(|| Problem::new(Exit::Usage, format!("`{word}` is no zone")).help(help))?;
+        let index = called(hosts, host).ok_or_else(|| unknown(host, hosts))?;
+        hosts[index].zone = Some(zone);
+    }
+    Ok(())
 }
 
 fn set_host_keys(hosts: &mut [HostAnswer], keys: &[String]) -> Result<(), Problem> {
@@ -123,6 +150,7 @@ async fn ask(given: &Given, answers: &mut Answers, person: &dyn Person) -> Resul
             answers.control_plane =
                 called(&answers.hosts, wanted).ok_or_else(|| unknown(wanted, &answers.hosts))?;
         }
+        set_tiers(&mut answers.hosts, given)?;
     }
     if given.control_plane.is_none() && answers.hosts.len() > 1 {
         let hosts = answers.hosts.clone();
@@ -134,6 +162,9 @@ async fn ask(given: &Given, answers: &mut Answers, person: &dyn Person) -> Resul
     }
     // Rules about the control plane (its address, for one) are met only now.
     none_of(answers.faults())?;
+    if given.edge.is_none() && answers.hosts.len() > 1 {
+        ask_edge(answers, person).await?;
+    }
     ask_login(given, answers, person).await?;
     none_of(answers.faults())?;
     if let Some(first_boot) = answers.first_boot {
@@ -143,6 +174,26 @@ async fn ask(given: &Given, answers: &mut Answers, person: &dyn Person) -> Resul
         person.tell(about);
         answers.look = ask_yes(person, "Look at the hosts now?", true).await?;
     }
+    Ok(())
+}
+
+/// Which of the workers faces the internet; the inventory's rules say which cannot.
+async fn ask_edge(answers: &mut Answers, person: &dyn Person) -> Result<(), Ended> {
+    let with = |answer: &str| -> Result<Answers, Problem> {
+        let mut with = answers.clone();
+        if !answer.is_empty() {
+            let index = called(&with.hosts, answer).ok_or_else(|| unknown(answer, &with.hosts))?;
+            with.hosts[index].edge = true;
+        }
+        Ok(with)
+    };
+    let question = "Which host faces the internet, with a packet filter of its own (Enter: none)";
+    let wanted = good(person, question, None, |answer| match with(answer) {
+        Ok(with) => with.faults(),
+        Err(problem) => vec![problem],
+    });
+    let wanted = wanted.await?;
+    *answers = with(&wanted)?;
     Ok(())
 }
 

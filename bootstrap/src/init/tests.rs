@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use garboard_inventory::SecretReference;
+use garboard_inventory::{SecretReference, Zone};
 use garboard_protocol::Facts;
 use garboard_protocol::facts::InterfaceAddress;
 
@@ -14,7 +14,7 @@ use crate::facts_for_tests::facts;
 const KEY: &str = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU";
 
 fn host(name: &str, address: &str) -> HostAnswer {
-    HostAnswer { name: Some(name.to_owned()), address: address.to_owned(), host_key: None }
+    HostAnswer { name: Some(name.to_owned()), address: address.to_owned(), ..HostAnswer::default() }
 }
 
 fn answers(hosts: Vec<HostAnswer>) -> Answers {
@@ -141,6 +141,26 @@ fn what_the_hosts_say_stands_beside_them() {
     assert_eq!(loaded.hosts[0].ssh.sudo_password, answers.login.sudo);
 }
 
+/// A host that faces the internet, and one that keeps away from it.
+fn with_edge() -> Answers {
+    answers(vec![
+        host("cp1", "192.168.1.11"),
+        HostAnswer { zone: Some(Zone::Data), ..host("db1", "192.168.2.11") },
+        HostAnswer { edge: true, ..host("dmz1", "192.168.0.10") },
+    ])
+}
+
+#[test]
+fn a_host_that_faces_the_internet_has_a_section_in_which_nothing_is_open_yet() {
+    let text = inventory(&with_edge(), &[]);
+    golden("edge.yaml", &text);
+    let loaded = load(&text);
+    let edges: Vec<bool> = loaded.hosts.iter().map(|host| host.edge).collect();
+    assert_eq!(edges, [false, false, true]);
+    assert_eq!(loaded.hosts[1].zone, Some(Zone::Data));
+    assert!(loaded.edge.unwrap().firewall.public_tcp.is_empty());
+}
+
 /// The text with the comment at this line made a setting.
 fn uncommented(text: &str, at: usize) -> String {
     let lines = text.lines().enumerate().map(|(index, line)| match line.split_once("# ") {
@@ -163,7 +183,8 @@ fn every_setting_can_be_uncommented_as_it_is() {
     let (looked, findings) = looked_at();
     let plain = answers(vec![host("cp1", "192.168.1.11"), host("w1", "192.168.1.12")]);
     let mut keys = std::collections::BTreeSet::new();
-    for text in [inventory(&plain, &[]), inventory(&looked, &findings)] {
+    let tiers = inventory(&with_edge(), &[]);
+    for text in [inventory(&plain, &[]), inventory(&looked, &findings), tiers] {
         for (index, line) in text.lines().enumerate().filter(|(_, line)| is_setting(line)) {
             load(&uncommented(&text, index));
             keys.insert(line.trim_start().trim_start_matches("# ").split(':').next().unwrap().to_owned());
@@ -177,13 +198,17 @@ fn every_setting_can_be_uncommented_as_it_is() {
         "identity",
         "keep_hostname",
         "labels",
+        "lan",
         "node_ip",
+        "openvpn",
         "passphrase",
         "password",
         "playbooks",
         "port",
         "proxy_command",
         "proxy_jump",
+        "public_udp",
+        "reach",
         "ssh",
         "sudo",
         "user",

@@ -22,6 +22,23 @@ const TOP: &str = "\
 # With `garboard schema > garboard.schema.json` editors complete and check it.
 ";
 
+/// What faces the internet, nothing of it open yet.
+const EDGE: &str = "\
+\n# What faces the internet, through the host with `edge: true`. What follows from it: docs/edge.md of Garboard.
+edge:
+  firewall:
+    # Networks at home, whose machines reach every port of the edge host; this machine must be in one. Without it: the
+    # control plane's network.
+    # lan: [192.168.1.0/24]
+    # Ports that are open to everybody, such as [80, 443].
+    public_tcp: []
+    # public_udp: [443]
+    # Machines at home that the edge host reaches on every port, such as a server of packages.
+    # reach: [192.168.1.5]
+  # A VPN into the network at home: docs/vpn.md of Garboard.
+  # openvpn: { remote: home.example.org, routes: [192.168.1.0/24], users: [alice] }
+";
+
 /// The inventory for these answers, with what was found out about each host beside it. `findings` has one for each host,
 /// or none at all.
 pub fn inventory(answers: &Answers, findings: &[Finding]) -> String {
@@ -33,6 +50,9 @@ pub fn inventory(answers: &Answers, findings: &[Finding]) -> String {
     out.push_str("\nhosts:\n");
     let hosts: Vec<String> = (0..answers.hosts.len()).map(|index| subject.host(index)).collect();
     out.push_str(&hosts.join("\n"));
+    if answers.hosts.iter().any(|host| host.edge) {
+        out.push_str(EDGE);
+    }
     out.push_str(
         "\n# Playbooks of your own, folders beside this file, run after the shipped ones.\n# playbooks: [./my-playbook]\n",
     );
@@ -108,6 +128,18 @@ impl Subject<'_> {
             scalar(&self.names[index]),
             scalar(&host.address)
         );
+        if host.edge {
+            out.push_str(
+                "    # It faces the internet: see `edge` below. Its tier is `public`.\n    edge: true\n",
+            );
+        }
+        if let Some(zone) = host.zone {
+            let _ = writeln!(
+                out,
+                "    # The tier of the network it stands in: public, private or data.\n    zone: {}",
+                zone.word()
+            );
+        }
         out.push_str(&self.node_address(index));
         out.push_str(&host_key(host, &finding.host_key));
         out.push_str(&self.hostname(index));

@@ -262,7 +262,7 @@ impl ClusterChain<'_> {
         match &step.step {
             ClusterStep::Manifest { documents } => cluster.apply(documents).await,
             ClusterStep::Label { node, labels } => cluster.label(node, labels).await,
-            ClusterStep::Taint { node, key, value } => cluster.taint(node, key, value).await,
+            ClusterStep::Taint { node, key, value } => cluster.taint(node, key, value.as_deref()).await,
             ClusterStep::WaitNodes { names, ready } => {
                 self.wait_nodes(cluster, step, names, *ready).await.map(|()| Vec::new())
             }
@@ -339,9 +339,13 @@ pub(super) fn doing(step: &ClusterStep) -> String {
             let state = if *ready { "Ready" } else { "registered" };
             format!("wait for {} nodes to be {state}", names.len())
         }
-        ClusterStep::Label { node, labels } => format!("label {node} with {} labels", labels.len()),
+        ClusterStep::Label { node, labels } => {
+            let wanted = labels.values().flatten().count();
+            format!("label {node} with {wanted} labels")
+        }
         ClusterStep::Token => "let hosts join".to_owned(),
-        ClusterStep::Taint { node, key, value } => format!("taint {node} with {key}={value}"),
+        ClusterStep::Taint { node, key, value: Some(value) } => format!("taint {node} with {key}={value}"),
+        ClusterStep::Taint { node, key, value: None } => format!("leave {node} without the taint {key}"),
     }
 }
 

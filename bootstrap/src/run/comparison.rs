@@ -102,7 +102,9 @@ impl Run {
         Ok(match step {
             ClusterStep::Manifest { documents } => cluster.differs(documents).await?,
             ClusterStep::Label { node, labels } => cluster.label_differs(node, labels).await?,
-            ClusterStep::Taint { node, key, value } => cluster.taint_differs(node, key, value).await?,
+            ClusterStep::Taint { node, key, value } => {
+                cluster.taint_differs(node, key, value.as_deref()).await?
+            }
             ClusterStep::WaitNodes { names, ready } => {
                 let nodes = cluster.nodes().await?;
                 let fine: BTreeSet<&str> =

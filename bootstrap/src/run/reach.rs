@@ -189,7 +189,7 @@ impl Way {
             agent_sent,
             milliseconds: run.elapsed_milliseconds(),
         });
-        let facts = session.facts(check::query(host.role, vpn_port)).await.map_err(failed)?;
+        let facts = session.facts(check::query(&host, vpn_port)).await.map_err(failed)?;
         let clock = ClockReading::of(&facts);
         Ok(ReachedHost { session, facts, clock, host_key })
     }

@@ -161,8 +161,8 @@ impl Reboots {
         self.events.send(&Event::HostRebooting { host: host.clone(), reasons, seconds: self.wait.as_secs() });
         let differs = Observation::Unknown { because: String::new() };
         let ordered = chain.segment(&[(step.clone(), differs)], &Given::default(), ended).await;
-        let role = self.inventory.host(chain.host).map(|host| host.role);
-        let query = role.map(|role| check::query(role, None)).unwrap_or_default();
+        let host_of = self.inventory.host(chain.host);
+        let query = host_of.map(|host| check::query(host, None)).unwrap_or_default();
         let booted = match ordered {
             Ok(()) => self.unless_stopped(chain.session.booted(&boot_id, query, deadline)).await,
             // The wish to stop takes the link away as well.

@@ -1,6 +1,11 @@
 //! What is: hosts, nodes, and how far each is from the inventory.
 
+mod edge;
+
+use jiff::Timestamp;
 use serde::Serialize;
+
+use edge::EdgeStatus;
 
 use super::difference::pending;
 use super::{Plan, Reached, Run};
@@ -20,6 +25,8 @@ pub struct Status {
     /// Names that follow the address, where the inventory has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     ddns: Option<DdnsStatus>,
+    /// What faces the internet, where something does.
+    edge: Option<EdgeStatus>,
 }
 
 /// What the service on the edge host says.
@@ -38,6 +45,8 @@ struct HostStatus {
     name: String,
     address: String,
     role: &'static str,
+    zone: &'static str,
+    edge: bool,
     reached: bool,
     pending_steps: Option<usize>,
     node: Option<NodeStatus>,
@@ -72,6 +81,8 @@ impl Status {
                 name: host.name.clone(),
                 address: host.address.clone(),
                 role: host.role.word(),
+                zone: host.tier().word(),
+                edge: host.edge,
                 reached: reached.hosts.contains_key(&host.name),
                 pending_steps: plan.difference.hosts.get(&host.name).map(|chain| pending(chain)),
                 node,
@@ -84,12 +95,14 @@ impl Status {
             pending_cluster_steps: plan.difference.cluster.iter().filter(|step| step.is_pending()).count(),
             hosts: hosts.collect(),
             ddns: DdnsStatus::of(run, reached).await,
+            edge: EdgeStatus::of(run, reached, &plan.difference.hosts).await?,
         })
     }
 
     /// For a person.
     pub fn human(&self) -> String {
-        let mut rows = vec![["HOST", "ADDRESS", "ROLE", "NODE", "KUBELET", "DIFFERS"].map(str::to_owned)];
+        let mut rows =
+            vec![["HOST", "ADDRESS", "ROLE", "ZONE", "NODE", "KUBELET", "DIFFERS"].map(str::to_owned)];
         for host in &self.hosts {
             let (node, kubelet) = match &host.node {
                 Some(node) if node.ready => ("Ready".to_owned(), node.kubelet.clone()),
@@ -109,6 +122,7 @@ impl Status {
                 host.name.clone(),
                 host.address.clone(),
                 host.role.to_owned(),
+                if host.edge { format!("{} (edge)", host.zone) } else { host.zone.to_owned() },
                 crate::output::text::one_line(&node),
                 kubelet,
                 differs,
@@ -119,8 +133,9 @@ impl Status {
             (true, 0) => "as the inventory says".to_owned(),
             (true, count) => format!("{count} of its own steps differ"),
         };
+        let edge = self.edge.as_ref().map(|edge| edge.human(Timestamp::now())).unwrap_or_default();
         format!(
-            "cluster {} ({}): {state}\n{}{}",
+            "cluster {} ({}): {state}\n{}{edge}{}",
             self.cluster,
             self.kubernetes,
             crate::output::text::table(&rows),

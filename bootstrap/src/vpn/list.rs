@@ -151,6 +151,7 @@ mod tests {
             routes: Vec::new(),
             dns: Vec::new(),
             users: ["alice", "bob", "dora"].map(str::to_owned).to_vec(),
+            user_routes: std::collections::BTreeMap::new(),
             passphrase: None,
         };
         let mut record = Record::default();

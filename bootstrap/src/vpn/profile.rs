@@ -77,6 +77,7 @@ mod tests {
             routes: vec!["192.168.1.0/24".parse().unwrap()],
             dns: Vec::new(),
             users: vec!["alice".to_owned()],
+            user_routes: std::collections::BTreeMap::new(),
             passphrase: None,
         };
         let profile = Profile {

@@ -203,6 +203,7 @@ mod tests {
             routes: Vec::new(),
             dns: Vec::new(),
             users: users.iter().map(|&name| name.to_owned()).collect(),
+            user_routes: std::collections::BTreeMap::new(),
             passphrase: None,
         }
     }

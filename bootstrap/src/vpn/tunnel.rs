@@ -2,6 +2,8 @@
 //! clients with our profiles. Needs root, `ip` and `openvpn`; `cargo xtask test` has them.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod own_routes;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -148,7 +150,11 @@ struct Site {
 
 impl Site {
     fn start(test: &str) -> Self {
-        let inventory = garboard_inventory::parse("garboard.yaml", INVENTORY).unwrap();
+        Self::of(test, INVENTORY)
+    }
+
+    fn of(test: &str, inventory: &str) -> Self {
+        let inventory = garboard_inventory::parse("garboard.yaml", inventory).unwrap();
         let folder = tempfile::tempdir().unwrap();
         // The server reads its folders as `nobody`.
         fs_err::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -161,8 +167,12 @@ impl Site {
         let (alice, bob) = (Namespace::make(test, "alice"), Namespace::make(test, "bob"));
         edge.join(&alice, "198.51.100.1", "198.51.100.2");
         edge.join(&bob, "198.51.100.5", "198.51.100.6");
-        // A host behind the server.
-        ip(&["-n", &edge.0, "address", "add", "10.99.0.1/24", "dev", "lo"]);
+        // Hosts behind the server.
+        for address in ["10.99.0.1/24", "10.99.0.2/24"] {
+            ip(&["-n", &edge.0, "address", "add", address, "dev", "lo"]);
+        }
+        let tables = folder.path().join("host/tables.nft");
+        ip(&["netns", "exec", &edge.0, "nft", "--file", tables.to_str().unwrap()]);
         let mut server = Program::start(&edge, config.parent().unwrap(), &config);
         server.until(&["Initialization Sequence Completed"]);
         Self { inventory, folder, laptop, record, server, alice, bob, edge }
@@ -220,7 +230,11 @@ impl Site {
 
     /// Whether a host behind the server can be spoken with through the tunnel.
     fn reaches(&self, user: &str) -> bool {
-        let listener = self.edge.within(|| TcpListener::bind("10.99.0.1:0").unwrap());
+        self.reaches_at(user, "10.99.0.1")
+    }
+
+    fn reaches_at(&self, user: &str, host: &str) -> bool {
+        let listener = self.edge.within(|| TcpListener::bind((host, 0)).unwrap());
         let address = listener.local_addr().unwrap();
         self.namespace(user).within(move || {
             TcpStream::connect_timeout(&address, Duration::from_secs(5))
@@ -288,6 +302,7 @@ fn bring(
                 fs_err::File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
                 fs_err::set_permissions(&path, std::fs::Permissions::from_mode(file.mode)).unwrap();
             }
+            Step::Nft(nft) => fs_err::write(root.join("tables.nft"), nft.rules).unwrap(),
             _ => {}
         }
     }

@@ -32,6 +32,9 @@ fn a_person_is_asked_and_what_is_no_good_is_asked_again() {
     person.sees("Which host is the control plane [192.168.1.11]: ").types("w9");
     person.sees("there is no host `w9`").sees("the hosts are 192.168.1.11, on");
     person.sees("Which host is the control plane [192.168.1.11]: ").types("on");
+    person.sees("Which host faces the internet").types("on").sees("control plane");
+    person.sees("Which host faces the internet").types("w9").sees("there is no host `w9`");
+    person.sees("Which host faces the internet").types("192.168.1.11");
     person.sees("User to log in as").types("-x");
     person.sees("is no login").sees("User to log in as").types("pi");
     person.sees("Private key").types("~/.ssh/id_ed25519.pub");
@@ -56,6 +59,7 @@ fn a_person_is_asked_and_what_is_no_good_is_asked_again() {
     for line in ["user: pi", "identity: ~/.ssh/id_ed25519", "sudo: { password: { env: SUDO_PASSWORD } }"] {
         assert!(text.contains(&format!("\n  {line}\n")), "`{line}` is not in {text}");
     }
+    assert!(text.contains("\n    edge: true\n") && text.contains("\nedge:\n  firewall:\n"), "{text}");
     assert!(!text.contains("hunter2"));
     assert_eq!(desk.names(), ["garboard.yaml"]);
 }
@@ -67,6 +71,7 @@ fn enter_takes_the_default_of_every_question() {
     person.sees("Name of the cluster").types("").sees("Host 1").types("cp1=192.168.1.11");
     person.sees("Host 2").types("w1=192.168.1.12").sees("Host 3").types("");
     person.sees("Which host is the control plane [cp1]").types("");
+    person.sees("Which host faces the internet").types("");
     person.sees("User").types("").sees("Private key").types("").sees("sudo").types("");
     let (code, shown) = person.ends();
     assert_eq!(code, 0, "{shown}");

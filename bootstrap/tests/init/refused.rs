@@ -45,6 +45,10 @@ fn faulty_flags_are_told_all_at_once_in_the_words_of_the_inventory() {
     refused(&desk, &flags, &["write `home`", "write `10.0.0.1`", "is no login", "v1.36.3"]);
     for (flag, value, words) in [
         ("--control-plane", "w9", "the hosts are cp1"),
+        ("--edge", "w9", "the hosts are cp1"),
+        ("--edge", "cp1", "control plane"),
+        ("--zone", "cp1", "names no host and zone"),
+        ("--zone", "cp1=dmz", "`dmz` is no zone"),
         ("--host-key", "cp1", "names no host"),
         ("--host-key", "w9=SHA256:x", "there is no host `w9`"),
         ("--host-key", "cp1=SHA256:x", "characters of base64"),

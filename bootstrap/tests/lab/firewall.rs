@@ -38,6 +38,10 @@ fn an_edge_host_from_the_first_up_to_reset() {
     phases.must("a service with a node port", || serve(&lab));
     phases.check("a_foreign_address_finds_all_closed_and_home_finds_it_open", || closed_and_open(&lab));
     phases.check("the_edge_host_reaches_no_sshd_and_no_kubelet_of_others", || the_other_side(&lab));
+    phases.check("sshd_of_the_edge_host_itself_refuses_foreign_addresses", || sshd_itself(&lab));
+    phases.check("a_taken_edge_host_holds_no_key_of_the_cluster", || no_keys(&lab));
+    phases.check("keys_of_the_control_plane_are_for_root_alone", || modes(&lab));
+    phases.check("strangers_are_told_nothing_by_api_kubelet_and_etcd", || strangers(&lab));
     phases.check("a_flush_is_repaired", || a_flush_is_repaired(&lab));
     phases.check("rules_that_lock_the_laptop_out_are_taken_back", || locked_out(&lab));
     phases.check("a_reboot_before_the_confirmation_comes_back_without_them", || a_reboot_in_between(&lab));
@@ -51,6 +55,7 @@ fn an_edge_host_from_the_first_up_to_reset() {
         lab.host("w1").exec(&["nft", "--file", "/root/somebody.nft"]);
     });
     drop((edge, worker));
+    phases.check("a_host_that_is_no_edge_host_any_more_is_a_worker_like_others", || no_edge_any_more(&lab));
     phases.check("reset gives the hosts back, and the table of somebody stays", || given_back(&lab, &bare));
     in_network(&lab, &["ip", "address", "delete", &foreign(), "dev", "lo"]);
     phases.must("lab down", || drop(lab));
@@ -165,6 +170,103 @@ fn the_other_side(lab: &TestLab) {
     for port in [22, 10250, 2379, 30080] {
         assert!(!reaches(port).contains("open"), "the edge host reaches {port} of the control plane");
     }
+}
+
+fn sshd_itself(lab: &TestLab) {
+    let says = |from: &str| {
+        let connection = format!("user=root,host=somewhere,addr={from},laddr=192.0.2.2,lport=22");
+        lab.host("w1").exec(&["/usr/sbin/sshd", "-T", "-C", &connection])
+    };
+    assert!(says(FOREIGN).contains("\ndenyusers *\n"), "sshd lets a foreign address in");
+    let home = says(&address(lab, "cp1"));
+    assert!(!home.contains("\ndenyusers") && home.contains("\npasswordauthentication no\n"), "{home}");
+}
+
+/// Secrets of the control plane: a line of each that is nowhere else.
+const SECRETS: [&str; 5] = [
+    "/etc/kubernetes/pki/ca.key",
+    "/etc/kubernetes/pki/sa.key",
+    "/etc/kubernetes/pki/etcd/ca.key",
+    "/etc/kubernetes/pki/front-proxy-ca.key",
+    "/etc/kubernetes/admin.conf",
+];
+/// Where a host keeps anything.
+const PLACES: &str = "/etc /home /opt /root /run /srv /tmp /usr/local /var";
+
+fn no_keys(lab: &TestLab) {
+    let mut needles: Vec<String> = Vec::new();
+    for path in SECRETS {
+        let text = lab.host("cp1").exec(&["cat", path]);
+        // Of a key the line behind the first; of the kubeconfig the client's key.
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("client-key-data: "));
+        let line = line.unwrap_or_else(|| text.lines().nth(1).unwrap());
+        needles.push(line.trim().to_owned());
+    }
+    lab.host("w1").write("/root/needles", &(needles.join("\n") + "\n"));
+    let search = format!(
+        "grep --recursive --binary-files=text --files-with-matches --fixed-strings --file=/root/needles {PLACES} 2>/dev/null || true"
+    );
+    let found = lab.host("w1").exec(&["sh", "-c", &search]);
+    // The list itself shows that the search finds.
+    assert_eq!(found.trim(), "/root/needles", "secrets of the control plane are on the edge host");
+    lab.host("w1").exec(&["rm", "/root/needles"]);
+    let gone = "ls -d /var/lib/etcd/member /etc/kubernetes/admin.conf /etc/kubernetes/super-admin.conf 2>/dev/null || true";
+    assert_eq!(lab.host("w1").exec(&["sh", "-c", gone]), "");
+    let keys = "grep --recursive --files-with-matches 'PRIVATE KEY' /root /home /etc/ssh 2>/dev/null || true";
+    let keys = lab.host("w1").exec(&["sh", "-c", keys]);
+    let others: Vec<&str> = keys.lines().filter(|path| !path.starts_with("/etc/ssh/ssh_host_")).collect();
+    assert!(others.is_empty(), "keys that may open other hosts: {others:?}");
+}
+
+/// What kubeadm writes is the control plane's own business; that nobody else reads it is checked all the same.
+fn modes(lab: &TestLab) {
+    let find = |more: &[&str]| {
+        let keys = ["find", "/etc/kubernetes", "/var/lib/kubelet/pki", "-type", "f"];
+        let named = ["(", "-name", "*.key", "-o", "-name", "*.conf", "-o", "-name", "kubelet-client-*", ")"];
+        lab.host("cp1").exec(&[&keys[..], &named, more].concat())
+    };
+    assert!(find(&[]).lines().count() > 8, "the search finds too little: {}", find(&[]));
+    assert_eq!(find(&["-perm", "/077"]), "", "others may read these");
+    assert_eq!(lab.host("cp1").exec(&["stat", "--format=%a", "/var/lib/etcd"]).trim(), "700");
+}
+
+/// The answer of an HTTPS server to somebody without a certificate; `000`: none at all.
+fn status_of(lab: &TestLab, url: &str) -> String {
+    let words = ["--", "curl", "--insecure", "--silent", "--max-time", "10", "--output", "/dev/null"];
+    let said =
+        lab.lab_command(&["run"], &[&words[..], &["--write-out", "%{http_code}", url]].concat()).stdout;
+    said.trim().to_owned()
+}
+
+fn strangers(lab: &TestLab) {
+    let (leader, edge) = (address(lab, "cp1"), address(lab, "w1"));
+    for (url, expected) in [
+        // What kubeadm leaves open to everybody.
+        (format!("https://{leader}:6443/version"), "200"),
+        (format!("https://{leader}:6443/api/v1/namespaces/kube-system/secrets"), "403"),
+        (format!("https://{leader}:10250/pods"), "401"),
+        (format!("https://{edge}:10250/pods"), "401"),
+        (format!("https://{leader}:2379/version"), "000"),
+        (format!("http://{leader}:10255/pods"), "000"),
+        (format!("http://{leader}:10249/metrics"), "000"),
+    ] {
+        assert_eq!(status_of(lab, &url), expected, "{url}");
+    }
+}
+
+fn no_edge_any_more(lab: &TestLab) {
+    lab.garboard(&["plan"]).expect(4).says(&["withdraw what `firewall` made", "taint garboard/edge"]);
+    lab.converge();
+    let tables = lab.host("w1").exec(&["nft", "list", "tables"]);
+    assert!(!tables.contains("garboard") && tables.contains("inet somebody"), "{tables}");
+    let left =
+        lab.host("w1").exec(&["sh", "-c", "ls -d /etc/garboard /etc/ssh/sshd_config.d/*garboard* || true"]);
+    assert_eq!(left, "");
+    let node = lab.kubectl(&["get", "node", "w1", "-o", "jsonpath={.spec.taints}{.metadata.labels}"]);
+    assert!(!node.contains("garboard"), "{node}");
+    let edge = address(lab, "w1");
+    assert!(until(REPAIRED * 4, || answers(lab, Some(FOREIGN), &edge, 22)), "it filters as before");
+    lab.converged();
 }
 
 fn a_flush_is_repaired(lab: &TestLab) {

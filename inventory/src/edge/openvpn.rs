@@ -1,5 +1,6 @@
 //! The VPN, resolved, and what follows from it for others: the firewall, the profiles, the server.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -22,6 +23,9 @@ pub struct OpenVpn {
     pub dns: Vec<Ipv4Addr>,
     /// Who may have a profile, in the order of the file.
     pub users: Vec<String>,
+    /// What single users reach of it; all others reach all of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub user_routes: BTreeMap<String, Vec<Ipv4Net>>,
     /// Where the passphrase of the authority's key is found; without it the key lies unencrypted.
     pub passphrase: Option<SecretReference>,
 }

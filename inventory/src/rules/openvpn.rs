@@ -16,6 +16,7 @@ const TAKEN: usize = 3;
 pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
     let Some(openvpn) = inventory.edge.as_ref().and_then(|edge| edge.openvpn.as_ref()) else { return };
     routes(openvpn, faults);
+    user_routes(openvpn, faults);
     let Some(network) = openvpn.network.value_or(defaults::vpn_network) else { return };
     let span = openvpn.network.valid().map_or(openvpn.key, |written| written.span);
     let tunnel = Tunnel { network, span, written: openvpn.network.valid().is_some() };
@@ -99,6 +100,37 @@ fn routes(openvpn: &OpenVpn, faults: &mut Faults) {
                     .related(remote.span, "this address")
                     .help("`remote` is the address that the router has on the internet side"),
             );
+        }
+    }
+}
+
+/// What a user reaches is a part of what the VPN leads to, and named once.
+fn user_routes(openvpn: &OpenVpn, faults: &mut Faults) {
+    let (Some(routes), Some(users)) = (openvpn.routes.valid(), openvpn.users.valid()) else { return };
+    for user in &users.value {
+        let Some(own) = user.value.routes.valid() else { continue };
+        for (index, route) in own.value.iter().enumerate() {
+            if !routes.value.iter().any(|whole| whole.value.contains(&route.value)) {
+                let message = format!(
+                    "`{}` of the user `{}` lies in no route of the VPN",
+                    route.value, user.value.name.value
+                );
+                faults.push(
+                    Fault::new(route.span, message)
+                        .related(routes.span, "these are its routes")
+                        .help("add it to `edge.openvpn.routes`, or take it out here"),
+                );
+            }
+            let mut earlier = own.value[..index].iter();
+            if let Some(first) =
+                earlier.find(|first| first.value.contains(&route.value) || route.value.contains(&first.value))
+            {
+                faults.push(
+                    Fault::new(route.span, format!("`{}` and `{}` overlap", route.value, first.value))
+                        .related(first.span, "the other one")
+                        .help("keep the wider one"),
+                );
+            }
         }
     }
 }

@@ -118,6 +118,9 @@ fn written(step: &HostStep) -> Vec<(String, Span)> {
             vec![(format!("/etc/systemd/system/{}", name.value), name.span)]
         }
         HostStep::Nft { table, .. } => vec![(format!("nft table {}", table.value), table.span)],
+        HostStep::Sshd { name, .. } => {
+            vec![(format!("/etc/ssh/sshd_config.d/{}.conf", name.value), name.span)]
+        }
         HostStep::Hostname { name } => vec![("/etc/hostname".to_owned(), name.span)],
         HostStep::HostsEntry { address, .. } => vec![("/etc/hosts".to_owned(), address.span)],
         _ => Vec::new(),

@@ -128,6 +128,18 @@ impl Reader<'_> {
                 let keep_sets = self.boolean_field(fields, "keep_sets", false);
                 Some(HostStep::Nft { table: table?, rules: rules?, keep_sets: keep_sets? })
             }
+            "sshd" => {
+                let name = self.literal_field(fields, "name", "a file's name without its ending");
+                if let Some(name) = &name
+                    && !is_settings_file(&name.value)
+                {
+                    let message = format!("`{}` is no name for a file of settings", name.value);
+                    let help = "small letters, digits and `-`, without the ending `.conf`";
+                    self.faults.push(Fault::new(name.span, message).help(help));
+                }
+                let content = fields.required("template", self.faults).and_then(|node| self.template(node));
+                Some(HostStep::Sshd { name: name?, content: content? })
+            }
             // `crate::parse::step` lets only known kinds through; this one has no fields.
             _ => Some(HostStep::ClusterNote),
         }
@@ -302,6 +314,12 @@ fn is_table(table: &str) -> bool {
     ["ip", "ip6", "inet", "arp", "bridge", "netdev"].contains(&family)
         && name.starts_with(|one: char| one.is_ascii_alphabetic())
         && name.bytes().all(named)
+}
+
+/// A name that sorts as it reads, and leads nowhere else.
+fn is_settings_file(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == b'-')
 }
 
 /// A word that cannot be taken for two, or for the end of the kernel's own parameters.

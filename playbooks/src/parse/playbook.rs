@@ -17,6 +17,7 @@ impl Reader<'_> {
             fields.optional("after").map(|node| node.texts("a list of playbooks' names", self.faults));
         let vars = fields.optional("vars").map(|node| vars(node, self.faults));
         let owns = fields.optional("owns").map(|node| self.owns(node)).unwrap_or_default();
+        let reversible = fields.optional("reversible").map(|node| node.boolean(self.faults));
         let steps_node = fields.required("steps", self.faults);
         fields.finish(self.faults);
         let hosts = hosts?;
@@ -26,6 +27,7 @@ impl Reader<'_> {
             own: self.own,
             about: about?,
             hosts: hosts.value,
+            reversible: reversible.flatten().unwrap_or_default(),
             hosts_span: hosts.span,
             after: after.flatten().unwrap_or_default(),
             vars: vars.unwrap_or_else(|| serde_json::json!({})),

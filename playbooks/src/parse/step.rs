@@ -7,7 +7,7 @@ use crate::playbook::{Kind, Selector, SourceStep};
 use crate::yaml::{Fields, Node};
 
 /// Kinds that run on hosts.
-const HOST: [&str; 20] = [
+const HOST: [&str; 21] = [
     "directory",
     "file",
     "files",
@@ -28,11 +28,12 @@ const HOST: [&str; 20] = [
     "boot_config",
     "reboot",
     "nft",
+    "sshd",
 ];
 /// Kinds that run on the cluster.
 const CLUSTER: [&str; 5] = ["manifest", "wait_nodes", "label", "token", "taint"];
 /// Kinds that make the cluster: a second one of them would be a second cluster; and those that need what only our playbooks bring.
-const SHIPPED: [&str; 6] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token", "nft", "taint"];
+const SHIPPED: [&str; 7] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token", "nft", "sshd", "taint"];
 /// Kinds of the design that nothing acts on yet.
 const LATER: [&str; 8] =
     ["line_in_file", "symlink", "mount", "user", "group", "kubeadm_upgrade", "command", "drain"];

@@ -24,10 +24,22 @@ pub struct Playbook {
     pub hosts: Selector,
     /// What its software makes by itself.
     pub owns: Vec<Owned>,
+    /// What its steps made goes back to what it was before, where the playbook, or a step of it, is no longer for a host.
+    pub(crate) reversible: bool,
     pub(crate) hosts_span: Span,
     pub(crate) after: Vec<Spanned<String>>,
     pub(crate) vars: serde_json::Value,
     pub(crate) steps: Vec<SourceStep>,
     /// Where each of `owns` was written.
     pub(crate) owns_spans: Vec<Span>,
+}
+
+impl Playbook {
+    /// Its steps on hosts.
+    pub(crate) fn host_steps(&self) -> impl Iterator<Item = &HostStep> {
+        self.steps.iter().filter_map(|step| match &step.kind {
+            Kind::Host(step) => Some(step),
+            _ => None,
+        })
+    }
 }

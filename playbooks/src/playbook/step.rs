@@ -116,6 +116,10 @@ pub(crate) enum HostStep {
         rules: Text,
         keep_sets: bool,
     },
+    Sshd {
+        name: Spanned<String>,
+        content: Text,
+    },
 }
 
 /// What a reboot may be for.
@@ -139,7 +143,8 @@ impl SourceStep {
                 | HostStep::Sysctl { value: text, .. }
                 | HostStep::Unit { content: Some(text), .. }
                 | HostStep::Hostname { name: text }
-                | HostStep::Nft { rules: text, .. },
+                | HostStep::Nft { rules: text, .. }
+                | HostStep::Sshd { content: text, .. },
             ) => texts.push((text, false)),
             Kind::Host(HostStep::HostsEntry { address, names }) => {
                 texts.push((address, false));

@@ -22,14 +22,13 @@ const EDGE_TAINT: &str = "garboard/edge";
 const RESTRICTED: &str = "garboard.node-restriction.kubernetes.io";
 
 /// The labels of a host's node: the user's, and those of its tier where the inventory speaks of tiers.
-fn labels(host: &Host) -> BTreeMap<String, String> {
-    let mut labels = host.labels.clone();
-    if host.zone.is_some() || host.edge {
-        labels.insert(format!("{RESTRICTED}/zone"), host.tier().word().to_owned());
-    }
-    if host.edge {
-        labels.insert(format!("{RESTRICTED}/edge"), "true".to_owned());
-    }
+/// With those that another inventory may have given it.
+fn labels(host: &Host) -> BTreeMap<String, Option<String>> {
+    let own = host.labels.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+    let mut labels: BTreeMap<String, Option<String>> = own.collect();
+    let zone = (host.zone.is_some() || host.edge).then(|| host.tier().word().to_owned());
+    labels.insert(format!("{RESTRICTED}/zone"), zone);
+    labels.insert(format!("{RESTRICTED}/edge"), host.edge.then(|| "true".to_owned()));
     labels
 }
 
@@ -99,20 +98,18 @@ impl Site {
             }
             Kind::Label => scene
                 .reached()
-                .map(|(host, _)| (host, labels(host)))
-                .filter(|(_, labels)| !labels.is_empty())
-                .map(|(host, labels)| {
-                    let step = ClusterStep::Label { node: host.name.clone(), labels };
+                .map(|(host, _)| {
+                    let step = ClusterStep::Label { node: host.name.clone(), labels: labels(host) };
                     (format!("{id}/{}", host.name), step)
                 })
                 .collect(),
             Kind::Token => one(ClusterStep::Token),
             Kind::Taint => scene
                 .reached()
-                .filter(|(host, _)| host.edge)
                 .map(|(host, _)| {
                     let (node, key) = (host.name.clone(), EDGE_TAINT.to_owned());
-                    let step = ClusterStep::Taint { node, key, value: "true".to_owned() };
+                    let value = host.edge.then(|| "true".to_owned());
+                    let step = ClusterStep::Taint { node, key, value };
                     (format!("{id}/{}", host.name), step)
                 })
                 .collect(),

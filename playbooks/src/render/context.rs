@@ -67,6 +67,7 @@ impl Scene<'_> {
             "leader": host.name == self.leader.name,
             "zone": host.tier().word(),
             "edge": host.edge,
+            "login": { "user": host.ssh.user, "password": host.ssh.password.is_some() },
             "filters_public": host.tier() != Zone::Public && self.public().next().is_some(),
         })
     }

@@ -9,11 +9,12 @@ use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
     Archive, Artifact, Blob, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname,
     HostsEntry, Image, ImageSource, KernelModule, KubeadmInit, KubeadmJoin, Nft, Package, Pending, Reboot,
-    StepId, Swap, Sysctl, Unit,
+    Sshd, StepId, Swap, Sysctl, Unit,
 };
 use tera::Context;
 
 use super::Scene;
+use super::withdraw::Things;
 use crate::artifact::CARRIED;
 use crate::diagnostic::{Fault, Faults};
 use crate::file::Spanned;
@@ -31,7 +32,7 @@ const CLOCK_TOLERANCE: u64 = 5_000;
 impl Site {
     pub(crate) fn host_chain(
         &self,
-        playbooks: &[&Playbook],
+        (all, taken): (&[&Playbook], &[&Playbook]),
         scene: &Scene<'_>,
         (host, facts): (&Host, &Facts),
         faults: &mut Faults,
@@ -39,7 +40,25 @@ impl Site {
     ) -> Vec<PlannedStep> {
         let mut chain = Vec::new();
         let mut waits: Vec<String> = Vec::new();
-        for playbook in playbooks {
+        let mut things = Things::default();
+        // Behind the last of them: what is still made stands by then.
+        let last_reversible = all.iter().rposition(|playbook| playbook.reversible);
+        for (index, playbook) in all.iter().enumerate() {
+            // Nothing of ours is on a host that we have not changed.
+            let withdraw = |things: &Things, waits: &[String]| {
+                if Some(index) == last_reversible && facts.garboard.baseline {
+                    things.withdrawn(waits)
+                } else {
+                    Vec::new()
+                }
+            };
+            if !taken.iter().any(|taken| taken.name == playbook.name) {
+                for step in playbook.host_steps() {
+                    things.leave_out(playbook, step);
+                }
+                chain.extend(withdraw(&things, &waits));
+                continue;
+            }
             let context = scene.host_context(&playbook.vars, host, facts);
             for step in &playbook.steps {
                 let renderer = Renderer {
@@ -52,9 +71,22 @@ impl Site {
                     chain: &chain,
                 };
                 match renderer.planned(playbook, step) {
-                    Ok(Planned::Steps(planned)) => chain.extend(planned),
+                    Ok(Planned::Steps(planned)) => {
+                        if let Kind::Host(step) = &step.kind {
+                            things.make(step);
+                        }
+                        chain.extend(planned);
+                    }
                     Ok(Planned::Wait(signal)) if !waits.contains(&signal) => waits.push(signal),
-                    Ok(_) => {}
+                    Ok(Planned::Wait(_)) => {}
+                    Ok(Planned::LeftOut) => {
+                        // Facts change by what a step does: they take nothing back.
+                        if let Kind::Host(host_step) = &step.kind
+                            && !renderer.is_of_facts(step)
+                        {
+                            things.leave_out(playbook, host_step);
+                        }
+                    }
                     Err(Unrendered::Fault(fault)) => {
                         faults.push_first(fault.remark(format!("seen on host `{}`", host.name)));
                     }
@@ -65,6 +97,7 @@ impl Site {
                     }
                 }
             }
+            chain.extend(withdraw(&things, &waits));
         }
         chain
     }
@@ -289,6 +322,9 @@ impl Renderer<'_> {
                 rules: self.table(&table.value, rules)?,
                 keep_sets: *keep_sets,
             }),
+            HostStep::Sshd { name, content } => {
+                Step::Sshd(Sshd { name: name.value.clone(), content: self.content(content)? })
+            }
             HostStep::ClusterNote => {
                 if !self.waits.iter().any(|signal| signal == CLUSTER_SIGNAL) {
                     let fault = Fault::new(source.span, "`cluster_note` must know the cluster");

@@ -4,6 +4,7 @@ mod cluster;
 pub(crate) mod context;
 mod host;
 mod node_address;
+mod withdraw;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,13 +144,14 @@ impl Site {
         faults: &mut Faults,
         lacking: &mut AllLacking,
     ) -> Rendered {
-        let mut playbooks = self.in_order();
+        let all = self.in_order();
+        let mut playbooks = all.clone();
         playbooks.retain(|playbook| is_asked_for(playbook, scene.inputs.inventory));
         let mut rendered = Rendered { patience: scene.patience(), ..Rendered::default() };
         for (host, facts) in scene.reached() {
             let taken: Vec<&Playbook> =
                 playbooks.iter().copied().filter(|playbook| takes(playbook, host, scene)).collect();
-            let chain = self.host_chain(&taken, scene, (host, facts), faults, lacking);
+            let chain = self.host_chain((&all, &taken), scene, (host, facts), faults, lacking);
             rendered.hosts.insert(host.name.clone(), chain);
             let everywhere = playbooks.iter().filter(|playbook| playbook.hosts == Selector::Cluster);
             let owned: BTreeSet<_> =

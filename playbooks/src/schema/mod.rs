@@ -31,6 +31,9 @@ struct Playbook {
     after: Option<Vec<Text>>,
     /// Values for this playbook's templates, of any type.
     vars: Option<BTreeMap<String, Value>>,
+    /// Whether what its steps made goes back to what it was before, where the playbook, or a step of it, is no longer for a host; false if
+    /// left out.
+    reversible: Option<bool>,
     /// What is done, in order.
     #[schemars(length(min = 1))]
     steps: Vec<Step>,

@@ -77,6 +77,11 @@ scalar!(
     { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]*(=[!#-~]*)?$" }
 );
 scalar!(
+    /// The name of a file of settings.
+    SettingsFile,
+    { "type": "string", "pattern": "^[a-z0-9-]+$" }
+);
+scalar!(
     /// Just `off`, which readers of older YAML take for `false`.
     Swap,
     { "enum": ["off", false] }

@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema};
 
 use super::scalar::{
     Clock, Condition, File, Image as ImageName, KernelParameter, Literal, Mode, PackageName, Path, Seconds,
-    Swap, Text,
+    SettingsFile, Swap, Text,
 };
 
 /// One step: exactly one kind, and what stands beside it.
@@ -57,6 +57,8 @@ pub(super) struct Step {
     reboot: Option<Reboot>,
     /// A table of nftables, replaced as a whole and confirmed by a new login. In the playbooks that come with Garboard.
     nft: Option<Nft>,
+    /// Settings of sshd in a file of their own, confirmed by a new login. In the playbooks that come with Garboard.
+    sshd: Option<Sshd>,
     /// Objects of a template, applied in their order. On the cluster.
     manifest: Option<Manifest>,
     /// Waits for the nodes of all hosts that were reached. On the cluster.
@@ -266,6 +268,15 @@ struct Nft {
     rules: Text,
     /// Whether what others put into its sets survives; false if left out.
     keep_sets: Option<bool>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Sshd {
+    /// Of the file in `/etc/ssh/sshd_config.d`, without `.conf`.
+    name: SettingsFile,
+    /// A file in `templates/`.
+    template: Text,
 }
 
 #[derive(JsonSchema)]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod namespace;
+mod sshd;
 #[path = "../support/mod.rs"]
 mod support;
 mod watch;
@@ -298,6 +299,68 @@ fn users_of_the_vpn_reach_what_routes_name_and_nobody_begins_to_talk_to_them() {
     assert!(!pod.reaches("10.8.0.2:80"), "a pod begins to talk to a user");
     home.run("ip route add default via 192.168.1.10");
     assert!(!home.reaches("10.8.0.2:80"), "a machine at home begins to talk to a user");
+}
+
+#[test]
+fn a_user_with_routes_of_its_own_reaches_those_alone_and_others_reach_all() {
+    let House { home, edge, internet: _internet, pod: _pod } = House::new();
+    let alice = Namespace::new();
+    edge.connect(("tun-garboard", &["10.8.0.1/24"]), &alice, ("tun0", &["10.8.0.2/24", "10.8.0.4/24"]));
+    alice.run("ip route add default via 10.8.0.1 src 10.8.0.2");
+    home.run("ip route delete default");
+    let own = "users: [{ name: alice, routes: [192.168.1.5/32, 10.96.0.10/32] }]";
+    let open = ["192.168.1.5:445", "10.96.0.10:80"];
+    let closed = ["192.168.1.50:445", "192.168.1.10:22"];
+    load_of(&with_vpn(), &edge, "dmz1");
+    for address in open.into_iter().chain(closed) {
+        assert!(alice.reaches(address), "{address} is closed to all users: the test would show nothing");
+    }
+    load_of(&with_vpn().replace("users: [alice]", own), &edge, "dmz1");
+    for open in open {
+        assert!(alice.reaches(open), "{open} is closed to alice");
+    }
+    for closed in closed {
+        assert!(!alice.reaches(closed), "{closed} is open to alice");
+    }
+    // Another user, by the address that the server gives.
+    alice.run("ip route replace default via 10.8.0.1 src 10.8.0.4");
+    for open in open.into_iter().chain(closed) {
+        assert!(alice.reaches(open), "{open} is closed to a user who reaches all");
+    }
+}
+
+#[test]
+fn pods_of_the_edge_host_reach_of_it_what_everybody_reaches_and_no_sshd() {
+    let House { edge, pod, internet: _internet, home: _home } = House::new();
+    let closed =
+        ["10.244.3.1:22", "192.168.1.10:22", "203.0.113.10:10250", "[fd00:244::1]:22", "192.168.1.10:6443"];
+    for open in closed {
+        assert!(pod.reaches(open), "{open} is closed before there is a filter: the test would show nothing");
+    }
+    load(&edge, "dmz1");
+    for closed in closed {
+        assert!(!pod.reaches(closed), "{closed} is open to a pod");
+    }
+    for open in ["203.0.113.10:443", "[fd00:244::1]:443", "192.168.1.11:6443"] {
+        assert!(pod.reaches(open), "{open} is closed to a pod");
+    }
+    assert!(edge.reaches("10.244.3.5:80"), "the kubelet does not reach its pods");
+}
+
+#[test]
+fn users_of_the_vpn_come_to_other_hosts_by_the_node_address_whatever_interface_leads_there() {
+    let Overlay { edge, inside, pod: _pod, beyond: _beyond } = Overlay::new();
+    let user = Namespace::new();
+    edge.connect(("tun-garboard", &["10.8.0.1/24"]), &user, ("tun0", &["10.8.0.2/24"]));
+    user.run("ip route add default via 10.8.0.1");
+    // A second network between the two, which is the shorter way.
+    edge.connect(("eth9", &["192.168.50.2/24"]), &inside, ("eth9", &["192.168.50.1/24"]));
+    edge.run("ip route add 192.168.1.12/32 via 192.168.50.1 dev eth9");
+    load_of(&with_vpn(), &edge, "dmz1");
+    assert!(user.reaches("192.168.1.12:10250"), "no way leads there: the test would show nothing");
+    load_of(&with_vpn(), &inside, "w1");
+    assert!(!user.reaches("192.168.1.12:10250"), "a user comes as a machine at home");
+    assert!(user.reaches("192.168.1.12:22"), "what `routes` names is closed to users of the VPN");
 }
 
 #[test]

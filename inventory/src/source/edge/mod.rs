@@ -4,6 +4,7 @@ pub(crate) mod ddns;
 pub(super) mod firewall;
 mod list;
 pub(super) mod openvpn;
+mod user;
 
 use schemars::JsonSchema;
 

@@ -9,6 +9,7 @@ use super::super::field::{Field, given};
 use super::super::secret_reference;
 use super::super::section::Keys;
 use super::list::list;
+use super::user::{self, User, UserShape};
 use crate::defaults;
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::secret::SecretReference;
@@ -34,11 +35,9 @@ pub(crate) struct OpenVpn {
     /// Name servers that clients ask while they are connected.
     #[schemars(default, with = "Vec<Ipv4Addr>")]
     pub(crate) dns: Given<Vec<Spanned<Ipv4Addr>>>,
-    /// Who may have a profile. A name that is removed is shut out by the next `up`.
-    #[schemars(with = "Vec<String>", extend("items" = {
-        "type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-    }))]
-    pub(crate) users: Given<Vec<Spanned<String>>>,
+    /// Who may have a profile: a name, or a name and what of `routes` that user reaches. A name that is removed is shut out by the next `up`.
+    #[schemars(with = "Vec<UserShape>")]
+    pub(crate) users: Given<Vec<Spanned<User>>>,
     /// The passphrase that the key of the VPN's authority is encrypted with on this machine: a reference, never the text itself.
     #[schemars(default, with = "secret_reference::Shape")]
     pub(crate) passphrase: Given<SecretReference>,
@@ -78,7 +77,7 @@ impl OpenVpn {
             dns: given(section.get("dns"), |field| {
                 list(field, "a list of name servers", "dns: [192.168.1.1]", name_server, faults)
             }),
-            users: users.map_or(Given::Faulty, |field| read_users(&field, faults).into()),
+            users: users.map_or(Given::Faulty, |field| user::read_all(&field, faults).into()),
             passphrase: given(section.get("passphrase"), |field| secret_reference::read(field, faults)),
             key: field.key,
         })
@@ -95,20 +94,6 @@ fn read_routes(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Spa
         return None;
     }
     Some(routes)
-}
-
-fn read_users(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Spanned<String>>>> {
-    let users = list(field, "a list of names", "users: [alice, bob]", syntax::user_name, faults)?;
-    for (index, user) in users.value.iter().enumerate() {
-        if let Some(first) = users.value[..index].iter().find(|earlier| earlier.value == user.value) {
-            faults.push(
-                Fault::new(user.span, format!("{} is named twice", quote(&user.value)))
-                    .related(first.span, "first named here")
-                    .help("keep one; each device has a name of its own, such as `alice-phone`"),
-            );
-        }
-    }
-    Some(users)
 }
 
 fn remote_name(text: &str) -> Result<String, Flaw> {
@@ -136,7 +121,7 @@ fn network(text: &str) -> Result<Ipv4Net, Flaw> {
     Ok(network)
 }
 
-fn route(text: &str) -> Result<Ipv4Net, Flaw> {
+pub(super) fn route(text: &str) -> Result<Ipv4Net, Flaw> {
     let example = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 1, 0), 24);
     let network = syntax::ipv4_network(text, example)?;
     if network.prefix_len() == 0 {
