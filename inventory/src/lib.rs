@@ -14,9 +14,10 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`addons`, under `edge` all but `firewall` and `openvpn`), a second control plane, a second edge host, IPv6, networks other
+//! Keys of later versions (under `edge` all but `firewall`, `ingress` and `openvpn`), a second control plane, a second edge host, IPv6, networks other
 //! than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
+mod addon;
 mod cluster;
 mod defaults;
 mod diagnostic;
@@ -38,9 +39,10 @@ mod suggestion;
 mod syntax;
 mod yaml;
 
+pub use addon::Addon;
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
-pub use edge::{Edge, Firewall, OpenVpn};
+pub use edge::{Acme, Challenge, Edge, Firewall, Ingress, OpenVpn, Tls};
 pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role, Zone};
 pub use inventory::Inventory;

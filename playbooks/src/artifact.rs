@@ -8,7 +8,8 @@ use garboard_protocol::step::{Blob, ImageSource};
 pub const FILES: [&str; 6] = ["cni-plugins", "containerd", "crictl", "kubeadm", "kubelet", "runc"];
 
 /// Images of the lock.
-pub const IMAGES: [&str; 9] = [
+pub const IMAGES: [&str; 13] = [
+    "busybox",
     "coredns",
     "etcd",
     "flannel",
@@ -17,7 +18,10 @@ pub const IMAGES: [&str; 9] = [
     "kube-controller-manager",
     "kube-proxy",
     "kube-scheduler",
+    "local-path-provisioner",
+    "metrics-server",
     "pause",
+    "traefik",
 ];
 
 /// What the lock pins, for each architecture (`amd64`, `arm64`) that some host has.

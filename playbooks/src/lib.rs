@@ -14,6 +14,7 @@ mod check;
 mod diagnostic;
 mod file;
 mod folder;
+mod ingress;
 mod lacking;
 mod late;
 mod needs;
@@ -25,22 +26,25 @@ mod plan;
 mod playbook;
 mod render;
 mod schema;
+mod serving;
 mod shipped;
 mod template;
 mod yaml;
 
 pub use artifact::{Artifacts, FILES, IMAGES};
 pub use garboard_inventory::{Diagnostic, Diagnostics};
+pub use ingress::IngressMaterial;
 pub use lacking::{Lacking, Pinned};
 pub use late::{Ephemeral, Late, LateError, Signals};
 pub use needs::Needs;
 pub use openvpn::{OPENVPN, VpnMaterial};
 pub use own::site;
 pub use patience::patience;
-pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered};
+pub use plan::{ClusterStep, PlannedClusterStep, PlannedStep, Rendered, Workload, WorkloadKind};
 pub use playbook::{Playbook, Selector};
 pub use render::{Inputs, RenderError, node_address};
 pub use schema::schema;
+pub use serving::{Certificate, ServingMaterial};
 pub use shipped::shipped;
 
 /// The signal nobody gives but the tool itself, once the cluster client has reached the API. Outputs: `ca_hash`, `uid`

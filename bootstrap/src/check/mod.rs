@@ -6,6 +6,7 @@ mod boot;
 mod clock;
 mod clone;
 mod host;
+mod ingress;
 mod latency;
 mod leftover;
 pub mod mesh;
@@ -17,7 +18,7 @@ mod swap;
 
 use std::collections::BTreeMap;
 
-use garboard_inventory::{Host, Inventory, Role};
+use garboard_inventory::{Host, Ingress, Inventory, Role};
 use garboard_protocol::Facts;
 use garboard_protocol::request::FactsQuery;
 use serde::Serialize;
@@ -95,8 +96,10 @@ impl Subject<'_> {
 
 /// What the checks need the agent to look at; `vpn_port` where the host is to have the VPN's server.
 pub fn query(role: Role, vpn_port: Option<u16>) -> FactsQuery {
+    let of_the_role = network::tcp_ports(role).iter().map(|port| port.number);
     FactsQuery {
-        tcp_ports: network::tcp_ports(role).iter().map(|port| port.number).collect(),
+        // Cheap to look at, wherever the ingress will be.
+        tcp_ports: of_the_role.chain(Ingress::PORTS).collect(),
         udp_ports: network::UDP_PORTS.iter().map(|port| port.number).chain(vpn_port).collect(),
         disk_paths: space::paths(),
         sync_latency_path: None,
@@ -124,6 +127,7 @@ pub fn rows(
         network::rows(&subject, &mut rows);
         leftover::rows(&subject, &mut rows);
         openvpn::rows(&subject, &mut rows);
+        ingress::rows(&subject, &mut rows);
     }
     clone::rows(inventory, facts, &mut rows);
     rows

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use garboard_playbooks::{Artifacts, VpnMaterial};
+use garboard_playbooks::{Artifacts, IngressMaterial, ServingMaterial, VpnMaterial};
 use garboard_protocol::Digest;
 use garboard_protocol::step::Blob;
 
@@ -23,6 +23,10 @@ pub struct Supply {
     pub absent: Absent,
     /// What the VPN's server needs, where the inventory has one.
     pub openvpn: Option<VpnMaterial>,
+    /// What the ingress needs, where the inventory has one.
+    pub ingress: Option<IngressMaterial>,
+    /// Certificates of servers inside the cluster, where an addon needs them.
+    pub serving: Option<ServingMaterial>,
     store: Arc<Store>,
     sources: HashMap<Digest, Source>,
 }
@@ -93,6 +97,8 @@ impl Supply {
             artifacts: Artifacts::default(),
             absent: Absent::default(),
             openvpn: None,
+            ingress: None,
+            serving: None,
             store: Arc::clone(store),
             sources: HashMap::new(),
         }

@@ -260,6 +260,8 @@ impl Reboots {
             leader: &self.leader,
             clocks: &clocks,
             openvpn: self.supply.openvpn.as_ref(),
+            ingress: self.supply.ingress.as_ref(),
+            serving: self.supply.serving.as_ref(),
         };
         let mut rendered = self
             .site

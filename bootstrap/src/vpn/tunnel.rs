@@ -271,6 +271,8 @@ fn bring(
         leader: "cp1",
         clocks: &BTreeMap::new(),
         openvpn: Some(&material),
+        ingress: None,
+        serving: None,
     };
     let site = garboard_playbooks::shipped().unwrap().only("openvpn");
     let chain = site.render(&inputs).unwrap().hosts.remove("dmz1").unwrap();

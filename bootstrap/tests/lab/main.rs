@@ -8,12 +8,14 @@
 
 mod harness;
 
+mod addons;
 mod damage;
 mod drain;
 mod failures;
 mod firewall;
 mod growth;
 mod host_keys;
+mod ingress;
 mod init;
 mod interrupts;
 mod kills;

@@ -1,11 +1,13 @@
 //! What faces the internet, resolved.
 
 mod firewall;
+mod ingress;
 mod openvpn;
 
 use serde::Serialize;
 
 pub use firewall::Firewall;
+pub use ingress::{Acme, Challenge, Ingress, Tls};
 pub use openvpn::OpenVpn;
 
 /// The cluster's front door: what runs on the host with `edge: true`, and what is let in there.
@@ -13,6 +15,8 @@ pub use openvpn::OpenVpn;
 pub struct Edge {
     /// What the edge host lets in, and what it may reach.
     pub firewall: Firewall,
+    /// What answers HTTP and HTTPS there.
+    pub ingress: Option<Ingress>,
     /// A VPN into the network at home.
     pub openvpn: Option<OpenVpn>,
 }

@@ -4,6 +4,7 @@ mod control_plane;
 mod edge;
 mod endpoint;
 mod hosts;
+mod ingress;
 mod networks;
 mod openvpn;
 
@@ -17,5 +18,6 @@ pub(crate) fn check(inventory: &Inventory, faults: &mut Faults) {
     networks::check(inventory, faults);
     endpoint::check(inventory, faults);
     edge::check(inventory, faults);
+    ingress::check(inventory, faults);
     openvpn::check(inventory, faults);
 }

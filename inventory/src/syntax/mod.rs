@@ -15,6 +15,6 @@ pub(crate) use fingerprint::fingerprint;
 pub use jump::Jump;
 pub(crate) use jump::jumps;
 pub(crate) use label::{label_key, label_value};
-pub(crate) use name::{cluster_name, host_name, user_name};
+pub(crate) use name::{cluster_name, host_name, is_domain, namespace, public_name, user_name};
 pub(crate) use network::{addresses, cidr, ipv4_network, network};
 pub(crate) use version::kubernetes_version;

@@ -35,7 +35,8 @@ impl Site {
                 faults.push(fault);
             }
         }
-        let (artifacts, openvpn) = (sample::artifacts(), sample::openvpn());
+        let (artifacts, openvpn, ingress) = (sample::artifacts(), sample::openvpn(), sample::ingress());
+        let serving = sample::serving();
         let (signals, ephemeral) =
             (self.sample_signals(), Ephemeral { token: Some(Secret::new(sample::TOKEN)) });
         let leader = inventory.hosts.iter().find(|host| host.role == Role::ControlPlane);
@@ -50,6 +51,8 @@ impl Site {
                 leader: name,
                 clocks: &BTreeMap::new(),
                 openvpn: Some(&openvpn),
+                ingress: Some(&ingress),
+                serving: Some(&serving),
             };
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };

@@ -11,7 +11,9 @@ use garboard_protocol::step::{Blob, ImageSource};
 use garboard_protocol::{Digest, Secret};
 
 use crate::artifact::{Artifacts, FILES, IMAGES};
+use crate::ingress::IngressMaterial;
 use crate::openvpn::VpnMaterial;
+use crate::serving::{Certificate, ServingMaterial};
 
 pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
 pub(super) const CA_HASH: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -89,6 +91,21 @@ pub(super) fn openvpn() -> VpnMaterial {
             ("bob".to_owned(), None),
         ]),
         revoked: vec!["1".to_owned()],
+    }
+}
+
+/// What the ingress needs.
+pub(super) fn ingress() -> IngressMaterial {
+    IngressMaterial { trusted: Some("certificate\n".to_owned()), certificate: None }
+}
+
+/// Certificates of servers inside the cluster.
+pub(super) fn serving() -> ServingMaterial {
+    let certificate = Certificate { certificate: "certificate\n".to_owned(), key: Secret::new("key\n") };
+    ServingMaterial {
+        authority: "certificate\n".to_owned(),
+        kubelets: BTreeMap::new(),
+        metrics_server: certificate,
     }
 }
 
