@@ -45,7 +45,9 @@ impl Run {
 
     /// Warns of `Ingress` objects that nobody answers for, where there was a cluster already.
     pub async fn tell_unheeded(&self, cluster: Option<&Cluster>) -> Result<(), Problem> {
-        let (Some((_, ingress)), Some(cluster)) = (self.inventory().ingress(), cluster) else { return Ok(()) };
+        let (Some((_, ingress)), Some(cluster)) = (self.inventory().ingress(), cluster) else {
+            return Ok(());
+        };
         let unheeded = cluster.unheeded_ingresses(Ingress::CLASS, &ingress.namespaces).await;
         for (namespace, name) in unheeded.map_err(|error| Problem::from_error(Exit::Failed, &error))? {
             self.note(&format!(
