@@ -23,6 +23,7 @@ pub mod pki;
 pub mod problem;
 pub mod run;
 pub mod secrets;
+pub mod serving;
 pub mod session;
 pub mod ssh;
 pub mod state;

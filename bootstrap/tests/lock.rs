@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use garboard::lock::{self, Completed, Lock, LockError, News};
+use garboard::lock::{self, Completed, Lock, LockError, News, Wanted};
 use garboard::problem::Exit;
 use garboard::store::{Patience, Store, StoreError, Upstream, silent};
 use garboard_protocol::Digest;
@@ -84,12 +84,26 @@ impl Scene {
     }
 
     async fn complete(&self, store: &Arc<Store>, architectures: &[&str]) -> Result<Completed, LockError> {
-        lock::for_run(&self.path(), &Version::new(1, 36, 3), &set(architectures), store, true).await
+        for_run(&self.path(), &Version::new(1, 36, 3), &set(architectures), store, true).await
     }
 
     fn text(&self) -> String {
         fs_err::read_to_string(self.path()).unwrap()
     }
+}
+
+/// For what every cluster runs.
+async fn for_run(
+    path: &Path,
+    kubernetes: &Version,
+    architectures: &BTreeSet<String>,
+    store: &Arc<Store>,
+    write: bool,
+) -> Result<Completed, LockError> {
+    let names = IMAGES.map(|(repository, _)| repository.rsplit('/').next().unwrap_or_default());
+    let images = set(&names);
+    let wanted = Wanted { kubernetes, architectures, images: &images };
+    lock::for_run(path, &wanted, store, write).await
 }
 
 fn set(names: &[&str]) -> BTreeSet<String> {
@@ -288,7 +302,7 @@ async fn a_patch_release_the_pins_do_not_know_takes_the_published_digest() {
     }
     let version = Version::new(1, 36, 9);
     let store = scene.store("cache");
-    let completed = lock::for_run(&scene.path(), &version, &set(&["amd64"]), &store, true).await.unwrap();
+    let completed = for_run(&scene.path(), &version, &set(&["amd64"]), &store, true).await.unwrap();
     let lock = completed.lock;
     assert_eq!(lock.kubernetes, "v1.36.9");
     let supply = lock.supply(&store, &set(&["amd64"])).await.unwrap();
@@ -300,7 +314,7 @@ async fn a_lock_for_another_kubernetes_is_refused() {
     let scene = Scene::new().await;
     scene.run("cache", &["amd64"]).await.unwrap();
     let store = scene.store("cache");
-    let result = lock::for_run(&scene.path(), &Version::new(1, 36, 4), &set(&["amd64"]), &store, true).await;
+    let result = for_run(&scene.path(), &Version::new(1, 36, 4), &set(&["amd64"]), &store, true).await;
     let error = result.unwrap_err();
     assert_eq!(error.exit(), Exit::NeedsPerson);
     let told = error.to_string();
@@ -311,7 +325,7 @@ async fn a_lock_for_another_kubernetes_is_refused() {
 async fn plan_makes_a_lock_but_writes_none() {
     let scene = Scene::new().await;
     let store = scene.store("cache");
-    lock::for_run(&scene.path(), &Version::new(1, 36, 3), &set(&["amd64"]), &store, false).await.unwrap();
+    for_run(&scene.path(), &Version::new(1, 36, 3), &set(&["amd64"]), &store, false).await.unwrap();
     assert!(!scene.path().exists());
 }
 

@@ -28,3 +28,8 @@ pub(crate) fn vpn_network() -> Ipv4Net {
 pub(crate) fn endpoint_host(cluster: &str) -> String {
     format!("{cluster}.garboard.internal")
 }
+
+/// The namespaces whose `Ingress` objects are answered: the one that objects are in whose maker names none.
+pub(crate) fn ingress_namespaces() -> Vec<String> {
+    vec!["default".to_owned()]
+}

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use crate::addon::Addon;
 use crate::cluster::Cluster;
-use crate::edge::{Ddns, Edge, OpenVpn};
+use crate::edge::{Ddns, Edge, Ingress, OpenVpn};
 use crate::host::{Host, Role};
 use crate::playbook::OwnPlaybook;
 
@@ -21,6 +22,8 @@ pub struct Inventory {
     pub without: Vec<String>,
     /// What faces the internet; there where one host has `edge: true`.
     pub edge: Option<Edge>,
+    /// What the cluster has beside its network, in the order of the file.
+    pub addons: Vec<Addon>,
 }
 
 impl Inventory {
@@ -32,6 +35,12 @@ impl Inventory {
     /// The control planes in the order of the file; at least one.
     pub fn control_planes(&self) -> impl Iterator<Item = &Host> {
         self.hosts.iter().filter(|host| host.role == Role::ControlPlane)
+    }
+
+    /// The host that faces the internet, with what answers HTTP there.
+    pub fn ingress(&self) -> Option<(&Host, &Ingress)> {
+        let ingress = self.edge.as_ref()?.ingress.as_ref()?;
+        Some((self.hosts.iter().find(|host| host.edge)?, ingress))
     }
 
     /// The host that faces the internet, with the VPN it offers.

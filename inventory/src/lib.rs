@@ -14,9 +14,10 @@
 //!
 //! # Current limitations
 //!
-//! Keys of later versions (`addons`, `edge.ingress`), a second control plane, a second edge host, IPv6, networks other
+//! Keys of later versions, a second control plane, a second edge host, IPv6, networks other
 //! than flannel's VXLAN and Kubernetes other than v1.36.x are refused as "not in this version".
 
+mod addon;
 mod cluster;
 mod defaults;
 mod diagnostic;
@@ -38,11 +39,13 @@ mod suggestion;
 mod syntax;
 mod yaml;
 
+pub use addon::Addon;
 pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
 pub use edge::{
-    AddressFamily, Ddns, DdnsAccount, DdnsGateway, DdnsIntervals, DdnsName, DdnsProvider, DdnsSources,
-    DdnsToken, DnsSource, Edge, Firewall, HttpsFormat, HttpsSource, OpenVpn, RouterProtocol, TsigKey,
+    Acme, AddressFamily, Challenge, Ddns, DdnsAccount, DdnsGateway, DdnsIntervals, DdnsName, DdnsProvider,
+    DdnsSources, DdnsToken, DnsSource, Edge, Firewall, HttpsFormat, HttpsSource, Ingress, OpenVpn,
+    RouterProtocol, Tls, TsigKey,
 };
 pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role, Zone};

@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 
 use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 use crate::defaults;
-use crate::edge::{Edge, Firewall, OpenVpn};
+use crate::edge::{Acme, Challenge, Edge, Firewall, Ingress, OpenVpn, Tls};
 use crate::fault::{Fault, Faults, quote};
 use crate::host::Host;
 use crate::inventory::Inventory;
@@ -63,6 +63,7 @@ pub(crate) fn resolve(
             None => None,
             Some(edge) => Some(edge?),
         },
+        addons: source.addons.value_or(Vec::new)?,
     })
 }
 
@@ -91,6 +92,10 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
         None => None,
         Some(openvpn) => Some(resolve_openvpn(openvpn, base, faults)?),
     };
+    let ingress = match &source.ingress {
+        None => None,
+        Some(ingress) => Some(resolve_ingress(ingress, base, faults)?),
+    };
     let firewall = Firewall {
         lan: optional(&source.firewall.lan)?,
         public_tcp: source.firewall.public_tcp.value_or(Vec::new)?,
@@ -102,7 +107,34 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
         None => None,
         Some(ddns) => Some(ddns::resolve(ddns, base, faults)?),
     };
-    Some(Edge { firewall, openvpn, ddns })
+    Some(Edge { firewall, ingress, openvpn, ddns })
+}
+
+fn resolve_ingress(source: &source::Ingress, base: Option<Base<'_>>, faults: &mut Faults) -> Option<Ingress> {
+    source.class.value_or(|| ())?;
+    let tls = match &source.tls {
+        Given::Absent => None,
+        Given::Faulty => return None,
+        Given::Valid(tls) => Some(match &tls.value {
+            source::Tls::Secret(name) => Tls::Secret(name.clone()),
+            source::Tls::OwnCa => Tls::OwnCa,
+            source::Tls::Acme(acme) => Tls::Acme(Acme {
+                email: acme.email.to_value()?,
+                server: optional(&acme.server)?,
+                ca: match &acme.ca {
+                    Given::Valid(path) => Some(place(&path.value, path.span, base, faults)?),
+                    other => optional(other)?.map(PathBuf::from),
+                },
+                challenge: acme.challenge.value_or(|| Challenge::Http)?,
+            }),
+        }),
+    };
+    Some(Ingress {
+        hosts: source.hosts.value_or(Vec::new)?.iter().map(|host| host.value.clone()).collect(),
+        namespaces: source.namespaces.value_or(defaults::ingress_namespaces)?,
+        redirect: source.redirect.value_or(|| tls.is_some())?,
+        tls,
+    })
 }
 
 fn resolve_openvpn(source: &source::OpenVpn, base: Option<Base<'_>>, faults: &mut Faults) -> Option<OpenVpn> {

@@ -11,7 +11,8 @@ pub const FILES: [&str; 6] = ["cni-plugins", "containerd", "crictl", "kubeadm", 
 pub const CARRIED: [&str; 1] = ["garboard-ddns"];
 
 /// Images of the lock.
-pub const IMAGES: [&str; 9] = [
+pub const IMAGES: [&str; 13] = [
+    "busybox",
     "coredns",
     "etcd",
     "flannel",
@@ -20,7 +21,10 @@ pub const IMAGES: [&str; 9] = [
     "kube-controller-manager",
     "kube-proxy",
     "kube-scheduler",
+    "local-path-provisioner",
+    "metrics-server",
     "pause",
+    "traefik",
 ];
 
 /// What can be sent, for each architecture (`amd64`, `arm64`) that some host has.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use garboard_inventory::Host;
+use garboard_inventory::{Host, Inventory};
 
 use crate::Site;
 use crate::playbook::{HostStep, Kind, Playbook, Selector};
+use crate::render::is_asked_for;
 
 /// Fields of `cluster` that follow from all hosts; the others are the inventory's own.
 const OF_ALL: [&str; 2] = ["certificate_names", "conntrack_writable"];
@@ -44,6 +45,16 @@ impl Site {
     pub fn only(&self, name: &str) -> Self {
         let playbooks = self.playbooks.iter().filter(|playbook| playbook.name == name).cloned().collect();
         Self { playbooks, files: self.files.clone(), templates: self.templates.clone() }
+    }
+
+    /// Names of the lock's images that the playbooks bring to hosts, as far as the inventory asks for them.
+    pub fn images(&self, inventory: &Inventory) -> BTreeSet<String> {
+        let playbooks = self.playbooks.iter().filter(|playbook| is_asked_for(playbook, inventory));
+        let names = playbooks.flat_map(|playbook| &playbook.steps).filter_map(|step| match &step.kind {
+            Kind::Host(HostStep::Image { names }) => Some(names),
+            _ => None,
+        });
+        names.flatten().map(|name| name.value.clone()).collect()
     }
 
     /// What the playbooks of this site need besides their own hosts.

@@ -83,6 +83,8 @@ pub enum ClusterStep {
     },
     /// The bootstrap token of this run, where some host has yet to join.
     Token,
+    /// Wait until all pods of a workload run as its newest manifest says.
+    WaitRollout(Workload),
     /// A taint of one node: pods that do not tolerate it are not scheduled there.
     Taint {
         /// Its name.
@@ -94,6 +96,36 @@ pub enum ClusterStep {
     },
 }
 
+/// Pods that are made from one template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workload {
+    /// Which kind of them.
+    pub kind: WorkloadKind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The kinds of workloads that can be waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkloadKind {
+    /// One pod on each node that is meant.
+    DaemonSet,
+    /// A number of pods.
+    Deployment,
+}
+
+impl std::fmt::Display for Workload {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kind = match self.kind {
+            WorkloadKind::DaemonSet => "DaemonSet",
+            WorkloadKind::Deployment => "Deployment",
+        };
+        write!(formatter, "{kind} {}/{}", self.namespace, self.name)
+    }
+}
+
 impl ClusterStep {
     /// The kind's name in YAML.
     pub fn kind(&self) -> &'static str {
@@ -101,6 +133,7 @@ impl ClusterStep {
             Self::Manifest { .. } => "manifest",
             Self::Wait { .. } => "wait",
             Self::WaitNodes { .. } => "wait_nodes",
+            Self::WaitRollout(_) => "wait_rollout",
             Self::Label { .. } => "label",
             Self::Token => "token",
             Self::Taint { .. } => "taint",

@@ -11,8 +11,9 @@ macro_rules! files {
     };
 }
 
-const FILES: [(&str, &str); 47] = files![
+const FILES: [(&str, &str); 60] = files![
     "site.yaml",
+    "addons/playbook.yaml",
     "boot/playbook.yaml",
     "bootstrap-token/playbook.yaml",
     "containerd/playbook.yaml",
@@ -38,10 +39,17 @@ const FILES: [(&str, &str); 47] = files![
     "flannel/playbook.yaml",
     "flannel/templates/flannel.yaml.tera",
     "host/playbook.yaml",
+    "ingress-host/playbook.yaml",
+    "ingress/playbook.yaml",
+    "ingress/templates/traefik.yaml.tera",
     "kubernetes/playbook.yaml",
     "kubernetes/templates/10-kubeadm.conf.tera",
     "kubernetes/templates/kubelet.service.tera",
+    "local-path-storage/playbook.yaml",
+    "local-path-storage/templates/local-path-storage.yaml.tera",
     "membership/playbook.yaml",
+    "metrics-server/playbook.yaml",
+    "metrics-server/templates/metrics-server.yaml.tera",
     "nodes/playbook.yaml",
     "openvpn/playbook.yaml",
     "openvpn/templates/ca.crt.tera",
@@ -57,6 +65,11 @@ const FILES: [(&str, &str); 47] = files![
     "sd-card/templates/journald.conf.tera",
     "sd-card/templates/kubelet.conf.tera",
     "sd-card/templates/kubelet.service.tera",
+    "serving-certificate/playbook.yaml",
+    "serving-certificate/templates/kubelet.conf.tera",
+    "serving-certificate/templates/kubelet.service.tera",
+    "serving-certificate/templates/serving.crt.tera",
+    "serving-certificate/templates/serving.key.tera",
     "worker/playbook.yaml",
     "worker/templates/join.yaml.tera",
 ];

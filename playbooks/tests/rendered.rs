@@ -15,7 +15,7 @@ use garboard_playbooks::{
     ClusterStep, Ephemeral, Inputs, PlannedClusterStep, PlannedStep, Rendered, Signals, shipped,
 };
 use garboard_protocol::facts::Facts;
-use garboard_protocol::{Secret, Step};
+use garboard_protocol::{Owned, Secret, Step};
 use support::{
     CA_HASH, THREE_HOSTS, artifacts, container, debian, facts, folder, golden, inputs, inventory, pi,
 };
@@ -306,6 +306,80 @@ fn compare_firewalls(name: &str, inventory: &Inventory) -> Rendered {
         rendered.cluster.iter().filter(|planned| planned.playbook == "nodes").cloned().collect();
     golden(&folder("rendered").join(name).join("nodes.txt"), &text_of_cluster(&nodes));
     rendered
+}
+
+/// What the ingress comes to: on the edge host and in the cluster.
+fn compare_ingress(name: &str, section: &str) -> Rendered {
+    let source = TIERS.replace("    public_tcp: [80, 443]\n", "") + section;
+    let inventory = inventory(&source);
+    let rendered = render(&inventory, &facts(&inventory, debian));
+    let on_the_edge: Vec<PlannedStep> =
+        rendered.hosts["dmz1"].iter().filter(|step| step.playbook == "ingress-host").cloned().collect();
+    golden(&folder("rendered").join(name).join("dmz1.txt"), &text_of(&on_the_edge));
+    let in_the_cluster: Vec<PlannedClusterStep> =
+        rendered.cluster.iter().filter(|step| step.playbook == "ingress").cloned().collect();
+    golden(&folder("rendered").join(name).join("cluster.txt"), &text_of_cluster(&in_the_cluster));
+    for host in ["cp1", "w1", "db1"] {
+        assert!(rendered.hosts[host].iter().all(|step| !step.playbook.starts_with("ingress")), "{host}");
+    }
+    rendered
+}
+
+#[test]
+fn the_ingress_runs_on_the_edge_host_and_opens_its_ports() {
+    let rendered = compare_ingress("ingress", "  ingress: { hosts: [app1.example.org] }\n");
+    let rules = of_the_firewall(&rendered.hosts["dmz1"]);
+    assert!(rules.contains("tcp dport { 80, 443 } accept"), "{rules}");
+}
+
+#[test]
+fn the_ingress_has_its_certificates_by_acme() {
+    let acme = "acme: { email: you@example.org, server: 'https://ca.home.arpa/dir', ca: ./ca.pem }";
+    let hosts = "hosts: [app1.example.org, app2.example.org], namespaces: [default, web]";
+    compare_ingress("ingress-acme", &format!("  ingress: {{ {hosts}, tls: {{ {acme} }} }}\n"));
+}
+
+#[test]
+fn the_ingress_has_its_certificate_from_the_laptops_own_authority() {
+    compare_ingress("ingress-own-ca", "  ingress: { hosts: [app1.home.arpa], tls: own_ca }\n");
+}
+
+#[test]
+fn the_ingress_has_its_certificate_from_a_secret() {
+    let section = "  ingress: { hosts: ['*.example.org'], tls: { secret: wildcard }, redirect: false }\n";
+    compare_ingress("ingress-secret", section);
+}
+
+/// What addons come to: on hosts and in the cluster; on the edge host nothing but the kubelet's certificate.
+#[test]
+fn addons_come_to_the_hosts_that_may_run_them() {
+    let inventory = inventory(&(TIERS.to_owned() + "addons: [metrics-server, local-path-storage]\n"));
+    let rendered = render(&inventory, &facts(&inventory, debian));
+    let is_meant = |playbook: &str| {
+        ["addons", "serving-certificate", "metrics-server", "local-path-storage"].contains(&playbook)
+    };
+    for host in ["cp1", "w1", "dmz1"] {
+        let steps = rendered.hosts[host].iter().filter(|step| is_meant(&step.playbook));
+        let text = text_of(&steps.cloned().collect::<Vec<_>>());
+        golden(&folder("rendered/addons").join(format!("{host}.txt")), &text);
+    }
+    let steps = rendered.cluster.iter().filter(|step| is_meant(&step.playbook));
+    golden(&folder("rendered/addons/cluster.txt"), &text_of_cluster(&steps.cloned().collect::<Vec<_>>()));
+    let data = Owned::Data("/var/lib/local-path-storage".to_owned());
+    assert!(rendered.owns.values().all(|owned| owned.contains(&data)));
+}
+
+#[test]
+fn without_addons_nothing_of_them_is_there() {
+    let inventory = inventory(TIERS);
+    let rendered = render(&inventory, &facts(&inventory, debian));
+    let playbooks = rendered.hosts.values().flatten().map(|step| step.playbook.as_str());
+    let playbooks = playbooks.chain(rendered.cluster.iter().map(|step| step.playbook.as_str()));
+    for playbook in playbooks {
+        assert!(
+            !["addons", "serving-certificate", "metrics-server", "local-path-storage"].contains(&playbook)
+        );
+    }
 }
 
 const TIERS: &str = "

@@ -90,7 +90,8 @@ fn the_schema_and_the_readers_agree_about_the_keys_of_every_kind_and_which_are_n
             continue;
         }
         seen += 1;
-        let hosts = if ["manifest", "token"].contains(&kind.as_str()) { "cluster" } else { "all" };
+        let hosts =
+            if ["manifest", "token", "wait_rollout"].contains(&kind.as_str()) { "cluster" } else { "all" };
         let stranger = format!("steps:\n  - {kind}: {{ {STRANGER}: 1 }}");
         let mut told = said(hosts, &stranger);
         let keys = told.iter().position(|(message, _)| message.contains(STRANGER)).unwrap();

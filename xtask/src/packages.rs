@@ -38,9 +38,9 @@ pub(crate) const LAB: &[&str] = &[
 ];
 /// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
 /// browser, have man pages and completions judged by the programs that use them, run the agent for aarch64, have a name
-/// follow in a DNS server, and connect clients of OpenVPN to its server.
+/// follow in a DNS server, connect clients of OpenVPN to its server, and make certificates for an ingress.
 pub(crate) const TEST: &[&str] =
-    &["bash", "chromium", "knot", "man-db", "openssh-server", "openvpn", "qemu-user-static"];
+    &["bash", "chromium", "knot", "man-db", "openssh-server", "openssl", "openvpn", "qemu-user-static"];
 
 /// What runs programs of the other architecture.
 pub(crate) const EMULATOR: &[&str] = &["qemu-user-static"];

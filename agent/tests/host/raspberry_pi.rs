@@ -143,6 +143,8 @@ fn chain(inventory: &Inventory, facts: &Facts) -> (Vec<PlannedStep>, usize) {
         clocks: &BTreeMap::from([("cp1".to_owned(), reference)]),
         openvpn: None,
         ddns: None,
+        ingress: None,
+        serving: None,
     };
     let mut rendered = shipped().unwrap().render(&inputs).unwrap();
     let whole = rendered.hosts.remove("cp1").unwrap();

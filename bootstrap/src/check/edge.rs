@@ -11,11 +11,14 @@ pub(super) fn rows(subject: &Subject<'_>, rows: &mut Vec<Row>) {
     if !subject.host.edge {
         return;
     }
-    let held: Vec<Row> = TCP_PORTS.iter().filter_map(|port| held(subject, *port)).collect();
-    if held.is_empty() {
-        rows.push(subject.fine("front door", "80 and 443 are free, or held by this cluster"));
+    // An ingress of ours says for itself what stands in its way.
+    if subject.inventory.ingress().is_none() {
+        let held: Vec<Row> = TCP_PORTS.iter().filter_map(|port| held(subject, *port)).collect();
+        if held.is_empty() {
+            rows.push(subject.fine("front door", "80 and 443 are free, or held by this cluster"));
+        }
+        rows.extend(held);
     }
-    rows.extend(held);
     if subject.host.ssh.password.is_some() {
         rows.push(subject.warning(
             "sshd",

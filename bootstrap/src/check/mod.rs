@@ -7,6 +7,7 @@ mod clock;
 mod clone;
 mod edge;
 mod host;
+mod ingress;
 mod latency;
 mod leftover;
 pub mod mesh;
@@ -127,6 +128,7 @@ pub fn rows(
         leftover::rows(&subject, &mut rows);
         edge::rows(&subject, &mut rows);
         openvpn::rows(&subject, &mut rows);
+        ingress::rows(&subject, &mut rows);
     }
     clone::rows(inventory, facts, &mut rows);
     rows

@@ -53,6 +53,24 @@ fn a_taken_port_names_the_process() {
 }
 
 #[test]
+fn a_port_of_the_ingress_is_free_or_held_by_it() {
+    let text = "cluster: { name: home, kubernetes: v1.36.3 }\nhosts:\n  cp1: { address: 192.168.1.11, role: control_plane }\n  w1: { address: 192.168.1.12, role: worker, edge: true }\nedge: { ingress: {} }\n";
+    let with = garboard_inventory::parse("garboard.yaml", text).unwrap();
+    let rows = |inventory: &Inventory, process: &str, ours: bool| -> Vec<String> {
+        let mut facts = facts();
+        facts.ports = vec![port("tcp", 443, process)];
+        facts.garboard.baseline = ours;
+        let all = super::rows(inventory, &BTreeMap::from([("w1".to_owned(), facts)]), &BTreeMap::new());
+        all.into_iter().filter(|row| row.check == "port").map(|row| row.text).collect()
+    };
+    assert_eq!(rows(&with, "nginx", false), ["tcp 443 for the ingress is held by `nginx` (process 42)"]);
+    assert_eq!(rows(&with, "traefik", false).len(), 1, "somebody else's traefik is taken for ours");
+    assert_eq!(rows(&with, "traefik", true), [""; 0]);
+    let without = text.replace("{ ingress: {} }", "{}");
+    assert_eq!(rows(&garboard_inventory::parse("garboard.yaml", &without).unwrap(), "nginx", false), [""; 0]);
+}
+
+#[test]
 fn a_member_may_hold_its_own_ports_and_only_those() {
     let mut member = facts();
     member.garboard.baseline = true;

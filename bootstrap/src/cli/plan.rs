@@ -29,7 +29,7 @@ async fn work(run: &Run, global: &Global, command: &Plan) -> Result<u64, Ended> 
     let reached = run.reach().await?;
     run.preflight(&reached)?;
     let membership = run.membership(&reached)?;
-    let supply = run.supply(&reached, Writing::Forbidden).await?;
+    let supply = run.supply(&site, &reached, Writing::Forbidden).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     show(run, &plan.difference, global, command);

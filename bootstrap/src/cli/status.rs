@@ -15,7 +15,7 @@ async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
     let site = run.site()?;
     let reached = run.reach().await?;
     let membership = run.membership(&reached)?;
-    let supply = run.supply(&reached, Writing::Forbidden).await?;
+    let supply = run.supply(&site, &reached, Writing::Forbidden).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
     let status = Status::of(run, &reached, &membership, &plan).await?;

@@ -18,11 +18,14 @@ async fn work(run: &Run) -> Result<u64, Ended> {
     run.refuse_ways(&mesh)?;
     let membership = run.membership(&reached)?;
     run.measure_disk(&mut reached, &membership).await?;
-    let supply = run.supply(&reached, Writing::Allowed).await?;
+    let supply = run.supply(&site, &reached, Writing::Allowed).await?;
     let mut plan = run.plan(&site, &reached, &membership, &supply).await?;
     run.compare_with_cluster(&reached, &membership, &mut plan).await?;
+    let live = plan.cluster.clone();
     let changes = run.apply(&site, &reached, &membership, plan, supply).await?;
     run.end_vpn_sessions(&reached).await?;
     run.write_kubeconfig(&reached, &membership).await?;
+    run.tell_unheeded(live.as_deref()).await?;
+    run.tell_front_door();
     run.end(reached, changes).await
 }

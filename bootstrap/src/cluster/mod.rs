@@ -12,16 +12,17 @@ mod ask;
 mod authority;
 mod configuration;
 mod connection;
-mod deployment;
 mod difference;
 mod discovery;
 mod document;
 mod drain;
 mod error;
+mod ingress;
 mod node;
 mod taint;
 mod token;
 mod watch;
+mod workload;
 
 use std::sync::Arc;
 

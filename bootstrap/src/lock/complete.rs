@@ -8,7 +8,9 @@ use semver::Version;
 
 use super::absent::Absent;
 use super::pins::{PinnedFile, Pins};
-use super::{FilePlatform, ImagePlatform, Lock, LockError, LockedFile, LockedImage, checksum, document};
+use super::{
+    FilePlatform, ImagePlatform, Lock, LockError, LockedFile, LockedImage, Wanted, checksum, document,
+};
 use crate::store::{Source, Store, StoreError};
 
 /// Questions to upstream at the same time.
@@ -20,10 +22,10 @@ impl Lock {
     pub(super) async fn complete(
         &mut self,
         pins: &Pins,
-        kubernetes: &Version,
-        architectures: &BTreeSet<String>,
+        wanted: &Wanted<'_>,
         store: &Store,
     ) -> Result<(Vec<String>, Absent), LockError> {
+        let Wanted { kubernetes, architectures, .. } = *wanted;
         let mut added = Vec::new();
         let mut absent = Absent::default();
         let missing = self.missing_files(pins, kubernetes, architectures)?;
@@ -49,7 +51,7 @@ impl Lock {
                 .platforms
                 .insert(missing.architecture, platform);
         }
-        let missing = self.missing_images(pins, kubernetes, architectures)?;
+        let missing = self.missing_images(pins, wanted)?;
         let mut found = stream::iter(missing)
             .map(|missing| async move {
                 let pinned = pin_image(store, &missing).await?;
@@ -109,14 +111,10 @@ impl Lock {
         Ok(missing)
     }
 
-    fn missing_images(
-        &self,
-        pins: &Pins,
-        kubernetes: &Version,
-        architectures: &BTreeSet<String>,
-    ) -> Result<Vec<MissingImage>, LockError> {
+    fn missing_images(&self, pins: &Pins, wanted: &Wanted<'_>) -> Result<Vec<MissingImage>, LockError> {
+        let Wanted { kubernetes, architectures, images } = *wanted;
         let mut missing = Vec::new();
-        for name in pins.images() {
+        for name in pins.images().filter(|name| images.contains(*name)) {
             let known = self.images.get(name);
             let lacking: BTreeSet<String> = architectures
                 .iter()

@@ -127,16 +127,27 @@ pub struct Completed {
     pub absent: Absent,
 }
 
-/// The lock at `path`, complete for this Kubernetes version and these architectures (`amd64`, `arm64`) as far as upstream
-/// has everything for them. With `write`, a new or extended one is written back.
+/// What a lock has to be complete for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The version of Kubernetes.
+    pub kubernetes: &'a Version,
+    /// Of the hosts: `amd64`, `arm64`.
+    pub architectures: &'a BTreeSet<String>,
+    /// Names of the images that somebody runs; upstream is not asked for others.
+    pub images: &'a BTreeSet<String>,
+}
+
+/// The lock at `path`, complete for what is wanted as far as upstream has it. With `write`, a new or extended one is written
+/// back.
 pub async fn for_run(
     path: &Path,
-    kubernetes: &Version,
-    architectures: &BTreeSet<String>,
+    wanted: &Wanted<'_>,
     store: &Arc<Store>,
     write: bool,
 ) -> Result<Completed, LockError> {
     let pins = Pins::shipped()?;
+    let kubernetes = wanted.kubernetes;
     let existing = Lock::read(path)?;
     let new = existing.is_none();
     let mut lock = match existing {
@@ -150,7 +161,7 @@ pub async fn for_run(
         Some(lock) => lock,
         None => Lock::empty(kubernetes),
     };
-    let (added, absent) = lock.complete(&pins, kubernetes, architectures, store).await?;
+    let (added, absent) = lock.complete(&pins, wanted, store).await?;
     let news = match (new, added.is_empty()) {
         (true, _) => News::New,
         (false, true) => News::Held,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use garboard_playbooks::{Artifacts, DdnsMaterial, VpnMaterial};
+use garboard_playbooks::{Artifacts, DdnsMaterial, IngressMaterial, ServingMaterial, VpnMaterial};
 use garboard_protocol::Digest;
 use garboard_protocol::step::Blob;
 
@@ -26,6 +26,10 @@ pub struct Supply {
     pub openvpn: Option<VpnMaterial>,
     /// The secrets of dynamic DNS, where the inventory has it and its host was reached.
     pub ddns: Option<DdnsMaterial>,
+    /// What the ingress needs, where the inventory has one.
+    pub ingress: Option<IngressMaterial>,
+    /// Certificates of servers inside the cluster, where an addon needs them.
+    pub serving: Option<ServingMaterial>,
     store: Arc<Store>,
     sources: HashMap<Digest, Source>,
     /// What this command carries itself.
@@ -99,6 +103,8 @@ impl Supply {
             absent: Absent::default(),
             openvpn: None,
             ddns: None,
+            ingress: None,
+            serving: None,
             store: Arc::clone(store),
             sources: HashMap::new(),
             carried: HashMap::new(),

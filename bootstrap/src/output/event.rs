@@ -158,6 +158,20 @@ pub enum Event {
         /// Told completely.
         problem: Problem,
     },
+    /// Where the cluster is found from outside; at the end of an `up` that has made everything so.
+    FrontDoor {
+        /// The edge host.
+        host: String,
+        /// Its address in the network at home: where the router's forwards lead.
+        address: String,
+        /// What can be opened in a browser once the names lead to the router.
+        urls: Vec<String>,
+        /// What the router has to let through.
+        forwards: Vec<Forward>,
+        /// The certificate of the authority that devices have to be told to trust; left out where they know it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        authority: Option<String>,
+    },
     /// All work on a host is done.
     HostFinished {
         /// The host.
@@ -186,6 +200,17 @@ pub enum Event {
     },
 }
 
+/// A port that a router forwards to the edge host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Forward {
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// The port, the same on both sides.
+    pub port: u16,
+    /// What it is for.
+    pub what: String,
+}
+
 impl Event {
     /// The host it is about.
     pub fn host(&self) -> Option<&str> {
@@ -204,6 +229,8 @@ impl Event {
             | Self::StepProgress { host, .. }
             | Self::StepFinished { host, .. }
             | Self::HostFinished { host, .. } => Some(host),
+            // About the cluster as a whole: nothing is done on the host any more.
+            Self::FrontDoor { .. } => None,
             Self::Failed { problem } => problem.host.as_deref(),
             Self::RunStarted { .. }
             | Self::Note { .. }

@@ -241,6 +241,7 @@ impl Human {
                 let mark = if *changed > 0 { Mark::Changed } else { Mark::Unchanged };
                 Some(of(host, mark, &format!("done: {changed} of {steps} steps changed something")))
             }
+            Event::FrontDoor { .. } => Some(text::front_door(event)),
             Event::RunFinished { exit, changes, report, page, .. } => {
                 let mut lines = Vec::new();
                 if *exit == Exit::Failed && !state.failed.is_empty() && state.hosts > 1 {

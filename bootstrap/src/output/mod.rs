@@ -14,7 +14,7 @@ pub mod text;
 
 use std::sync::Arc;
 
-pub use event::Event;
+pub use event::{Event, Forward};
 
 /// Takes events in the order in which they happen. Called from many tasks.
 pub trait Listener: Send + Sync {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::Event;
 use super::paint::{Ink, Paint};
 use crate::problem::Problem;
 
@@ -42,6 +43,21 @@ pub fn date(moment: Timestamp) -> String {
 /// A moment to the minute: `2026-11-21 12:00 UTC`.
 pub fn moment(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Where the cluster is found from outside, one line each; nothing for any other event.
+pub fn front_door(event: &Event) -> String {
+    let Event::FrontDoor { host, address, urls, forwards, authority } = event else { return String::new() };
+    let mut lines: Vec<String> = urls.clone();
+    let forwards: Vec<String> = forwards
+        .iter()
+        .map(|forward| format!("{}/{} ({})", forward.port, forward.protocol, forward.what))
+        .collect();
+    lines.push(format!("your router forwards to {host} ({address}): {}", forwards.join(", ")));
+    lines.extend(authority.iter().map(|file| {
+        format!("devices that trust `{file}` open them without a warning (docs/ingress.md#an-authority-of-your-own)")
+    }));
+    lines.iter().map(|line| one_line(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Rows with columns under each other; the first row is the heading.

@@ -88,9 +88,26 @@ impl Authority {
 
     /// A new key and the certificate for it. It never outlives the authority's own.
     pub fn issue(&self, usage: Usage, name: &str, validity: Validity) -> Result<Issued, PkiError> {
+        self.sign(usage, name, &[], validity)
+    }
+
+    /// The same for a server that others know by these DNS names and addresses.
+    pub fn issue_for(&self, name: &str, names: &[String], validity: Validity) -> Result<Issued, PkiError> {
+        self.sign(Usage::Server, name, names, validity)
+    }
+
+    fn sign(
+        &self,
+        usage: Usage,
+        name: &str,
+        names: &[String],
+        validity: Validity,
+    ) -> Result<Issued, PkiError> {
         let serial = Serial::random()?;
         let validity = Validity { until: validity.until.min(self.until), ..validity };
         let mut parameters = parameters(name, serial, validity)?;
+        let alternative = CertificateParams::new(names).map_err(refused("name a server"))?;
+        parameters.subject_alt_names = alternative.subject_alt_names;
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![match usage {
             Usage::Server => ExtendedKeyUsagePurpose::ServerAuth,

@@ -1,18 +1,20 @@
 //! Keys and certificates that are made on the laptop: an authority of our own, what it signs, and the keys that hide an
 //! OpenVPN server from those who have none.
 //!
-//! Nothing here touches a file: where keys lie is for [`crate::vpn`] to say.
+//! Nothing here touches a file: where keys lie is for [`crate::vpn`] and [`crate::serving`] to say.
 
 mod authority;
 mod key_file;
 mod random;
 mod serial;
+mod server;
 mod tls_crypt;
 mod validity;
 
 pub use authority::{Authority, Issued, Usage};
 pub use key_file::{is_sealed, open, seal};
 pub use serial::Serial;
+pub use server::ServerCertificate;
 pub use tls_crypt::{ClientKey, ServerKey};
 pub use validity::Validity;
 

@@ -156,13 +156,15 @@ impl Run {
         writing: Writing,
     ) -> Result<Supply, Ended> {
         if alone.needs.artifacts {
-            return self.supply(reached, writing).await;
+            return self.supply(&alone.site, reached, writing).await;
         }
         let mut supply = Supply::nothing(&self.store()?);
         supply.openvpn = self.vpn_material(writing).await?;
         if alone.needs.ddns {
             self.supply_ddns(reached, &mut supply).await?;
         }
+        supply.ingress = self.ingress_material(writing)?;
+        supply.serving = self.serving_material(reached, writing)?;
         Ok(supply)
     }
 

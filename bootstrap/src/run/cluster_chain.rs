@@ -22,6 +22,8 @@ pub(super) const CLUSTER: &str = "cluster";
 pub(super) const API: &str = "api";
 /// How long nodes may take to register (images are still on their way then) and to become Ready after that.
 const NODES: Duration = Duration::from_mins(15);
+/// How long the pods of a workload may take to run, once their nodes are Ready and their images are there.
+const ROLLOUT: Duration = Duration::from_mins(5);
 /// How long CoreDNS may take once all nodes are Ready.
 const COREDNS: Duration = Duration::from_mins(5);
 /// As long as kubeadm's own join may take, and some.
@@ -120,7 +122,7 @@ impl ClusterChain<'_> {
             match step.step {
                 ClusterStep::Wait { .. } => {}
                 // Waiting is no work that has to be finished.
-                ClusterStep::WaitNodes { .. } => {
+                ClusterStep::WaitNodes { .. } | ClusterStep::WaitRollout(_) => {
                     self.unless_stopped(self.step(&cluster, step, ended)).await?.map_err(placed)?;
                 }
                 _ => {
@@ -266,6 +268,12 @@ impl ClusterChain<'_> {
             ClusterStep::WaitNodes { names, ready } => {
                 self.wait_nodes(cluster, step, names, *ready).await.map(|()| Vec::new())
             }
+            ClusterStep::WaitRollout(workload) => {
+                // Somebody else's failure is told by them; here it would only look like ours.
+                let differs = cluster.rollout_differs(workload).await.map_err(|error| failed(&error))?;
+                let deadline = ROLLOUT * self.patience;
+                cluster.rolled_out(workload, deadline).await.map(|()| differs)
+            }
             ClusterStep::Token => self.admit(cluster).await.map(|()| Vec::new()),
             ClusterStep::Wait { .. } => Ok(Vec::new()),
         }
@@ -343,6 +351,7 @@ pub(super) fn doing(step: &ClusterStep) -> String {
             let wanted = labels.values().flatten().count();
             format!("label {node} with {wanted} labels")
         }
+        ClusterStep::WaitRollout(workload) => format!("wait for {workload} to run"),
         ClusterStep::Token => "let hosts join".to_owned(),
         ClusterStep::Taint { node, key, value: Some(value) } => format!("taint {node} with {key}={value}"),
         ClusterStep::Taint { node, key, value: None } => format!("leave {node} without the taint {key}"),

@@ -125,6 +125,7 @@ impl Run {
                     })
                     .collect()
             }
+            ClusterStep::WaitRollout(workload) => cluster.rollout_differs(workload).await?,
             ClusterStep::Token => joining
                 .iter()
                 .map(|host| Change::new(host, Field::Membership, None, Some("may join".to_owned())))

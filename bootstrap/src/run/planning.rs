@@ -11,7 +11,7 @@ use garboard_protocol::{Observation, Owned, QueuedStep, Step, StepId};
 use super::difference::Difference;
 use super::{Reached, Run, lacking};
 use crate::cluster::Cluster;
-use crate::lock::{LockError, Supply};
+use crate::lock::{LockError, Supply, Wanted};
 use crate::membership::Membership;
 use crate::output::Event;
 use crate::problem::{Ended, Exit, Problem, Problems};
@@ -60,26 +60,28 @@ impl Plan {
 
 impl Run {
     /// What can be sent to hosts of the reached architectures; completes the lock.
-    pub async fn supply(&self, reached: &Reached, writing: Writing) -> Result<Supply, Ended> {
+    pub async fn supply(&self, site: &Site, reached: &Reached, writing: Writing) -> Result<Supply, Ended> {
         let failed = |error: &LockError| Problem::from_error(error.exit(), error);
         let architectures: BTreeSet<String> =
             reached.hosts.values().map(|host| host.facts.architecture.clone()).collect();
         let store = self.store()?;
-        let completed = crate::lock::for_run(
-            &self.lock_path(),
-            &self.inventory().cluster.kubernetes,
-            &architectures,
-            &store,
-            writing == Writing::Allowed,
-        )
-        .await
-        .map_err(|error| failed(&error))?;
+        let images = site.images(self.inventory());
+        let wanted = Wanted {
+            kubernetes: &self.inventory().cluster.kubernetes,
+            architectures: &architectures,
+            images: &images,
+        };
+        let completed = crate::lock::for_run(&self.lock_path(), &wanted, &store, writing == Writing::Allowed)
+            .await
+            .map_err(|error| failed(&error))?;
         if let Some(text) = completed.news.text() {
             self.note(&text);
         }
         let mut supply = completed.supply(&store, &architectures).await.map_err(|error| failed(&error))?;
         supply.openvpn = self.vpn_material(writing).await?;
         self.supply_ddns(reached, &mut supply).await?;
+        supply.ingress = self.ingress_material(writing)?;
+        supply.serving = self.serving_material(reached, writing)?;
         Ok(supply)
     }
 
@@ -125,6 +127,8 @@ impl Run {
             clocks: &reached.clock_references(),
             openvpn: supply.openvpn.as_ref(),
             ddns: supply.ddns.as_ref(),
+            ingress: supply.ingress.as_ref(),
+            serving: supply.serving.as_ref(),
         };
         let mut rendered = site.render(&inputs).map_err(|error| unrendered(error, supply))?;
         rendered.hosts.retain(|_, chain| !chain.is_empty());

@@ -261,6 +261,8 @@ impl Reboots {
             clocks: &clocks,
             openvpn: self.supply.openvpn.as_ref(),
             ddns: self.supply.ddns.as_ref(),
+            ingress: self.supply.ingress.as_ref(),
+            serving: self.supply.serving.as_ref(),
         };
         let mut rendered = self
             .site

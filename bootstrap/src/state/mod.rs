@@ -132,6 +132,20 @@ impl ClusterState {
         crate::vpn::Folder::of(&self.folder)
     }
 
+    /// The authority for servers inside the cluster. Ten years for each: a laptop may be away for long, and nobody else renews them
+    /// (ADR 16).
+    pub fn serving(&self) -> crate::serving::Folder {
+        let name = self.folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        crate::serving::Folder::of(&self.folder, "serving", format!("{name} servers"), 3650)
+    }
+
+    /// The authority for names at home. Browsers and phones take no certificate for longer than 825 days, also of an authority that
+    /// their owner trusts.
+    pub fn ingress_authority(&self) -> crate::serving::Folder {
+        let name = self.folder.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        crate::serving::Folder::of(&self.folder, "ingress", format!("{name} ingress"), 820)
+    }
+
     /// The cluster's own kubeconfig.
     pub fn kubeconfig_path(&self) -> PathBuf {
         self.folder.join("kubeconfig")

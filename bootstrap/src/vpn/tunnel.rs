@@ -286,6 +286,8 @@ fn bring(
         clocks: &BTreeMap::new(),
         openvpn: Some(&material),
         ddns: None,
+        ingress: None,
+        serving: None,
     };
     let site = garboard_playbooks::shipped().unwrap().only("openvpn");
     let chain = site.render(&inputs).unwrap().hosts.remove("dmz1").unwrap();

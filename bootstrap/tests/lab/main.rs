@@ -8,6 +8,7 @@
 
 mod harness;
 
+mod addons;
 mod damage;
 mod ddns;
 mod drain;
@@ -15,6 +16,7 @@ mod failures;
 mod firewall;
 mod growth;
 mod host_keys;
+mod ingress;
 mod init;
 mod interrupts;
 mod kills;

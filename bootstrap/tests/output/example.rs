@@ -1,7 +1,7 @@
 //! An example of every event; and a whole run in which things changed and one failed.
 
-use garboard::output::Event;
 use garboard::output::report::{Document, Timed};
+use garboard::output::{Event, Forward};
 use garboard::problem::{Exit, Problem};
 use garboard_protocol::{Change, Field};
 
@@ -58,6 +58,13 @@ pub(crate) fn events() -> Vec<Event> {
         Event::HostStopped { host: w1(), done: 3, left: 28, next: "containerd/5".to_owned() },
         Event::Failed { problem: problem() },
         Event::HostFinished { host: w1(), changed: 3, steps: 38, bytes_sent: 412_480_112 },
+        Event::FrontDoor {
+            host: "dmz1".to_owned(),
+            address: "192.168.0.10".to_owned(),
+            urls: vec!["https://app1.example.org/".to_owned()],
+            forwards: vec![Forward { protocol: "tcp".to_owned(), port: 443, what: "HTTPS".to_owned() }],
+            authority: None,
+        },
         Event::RunFinished {
             changes: 3,
             milliseconds: 93_517,

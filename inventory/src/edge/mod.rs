@@ -2,6 +2,7 @@
 
 mod ddns;
 mod firewall;
+mod ingress;
 mod openvpn;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ pub use ddns::{
     DdnsToken, DnsSource, HttpsFormat, HttpsSource, RouterProtocol, TsigKey,
 };
 pub use firewall::Firewall;
+pub use ingress::{Acme, Challenge, Ingress, Tls};
 pub use openvpn::OpenVpn;
 
 /// The cluster's front door: what runs on the host with `edge: true`, and what is let in there.
@@ -18,6 +20,8 @@ pub use openvpn::OpenVpn;
 pub struct Edge {
     /// What the edge host lets in, and what it may reach.
     pub firewall: Firewall,
+    /// What answers HTTP and HTTPS there.
+    pub ingress: Option<Ingress>,
     /// A VPN into the network at home.
     pub openvpn: Option<OpenVpn>,
     /// Names that follow the address the internet sees.

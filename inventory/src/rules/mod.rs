@@ -5,6 +5,7 @@ mod ddns;
 mod edge;
 mod endpoint;
 mod hosts;
+mod ingress;
 mod networks;
 mod openvpn;
 
@@ -18,6 +19,7 @@ pub(crate) fn check(inventory: &Inventory, faults: &mut Faults) {
     networks::check(inventory, faults);
     endpoint::check(inventory, faults);
     edge::check(inventory, faults);
+    ingress::check(inventory, faults);
     openvpn::check(inventory, faults);
     ddns::check(inventory, faults);
 }

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 
+use super::addons;
 use super::cluster::Cluster;
 use super::edge::Edge;
 use super::field::{Field, given};
@@ -40,6 +41,9 @@ pub(crate) struct Inventory {
     /// What faces the internet: the firewall of the host that has `edge: true`, and what this host offers.
     #[schemars(default, with = "Edge")]
     pub(crate) edge: Option<Edge>,
+    /// What the cluster has beside the network: `metrics-server`, `local-path-storage`.
+    #[schemars(default, with = "Vec<crate::addon::Addon>")]
+    pub(crate) addons: Given<Vec<crate::addon::Addon>>,
     /// Where the word `hosts` stands.
     #[schemars(skip)]
     pub(crate) hosts_key: Option<Span>,
@@ -47,8 +51,8 @@ pub(crate) struct Inventory {
 
 pub(super) static KEYS: Keys = Keys {
     example: "cluster: { … }, hosts: { … }",
-    known: &["cluster", "ssh", "hosts", "playbooks", "without", "edge"],
-    later: &[("addons", "remove it, and apply the manifests with `kubectl` once the cluster is up")],
+    known: &["cluster", "ssh", "hosts", "playbooks", "without", "edge", "addons"],
+    later: &[],
     elsewhere: &[
         ("name", "it belongs under `cluster:`"),
         ("kubernetes", "it belongs under `cluster:`"),
@@ -59,6 +63,8 @@ pub(super) static KEYS: Keys = Keys {
         ("user", "it belongs under `ssh:`"),
         ("identity", "it belongs under `ssh:`"),
         ("openvpn", "it belongs under `edge:`"),
+        ("ingress", "it belongs under `edge:`"),
+        ("addon", "did you mean `addons`?"),
         ("nodes", "did you mean `hosts`?"),
         ("all", "this looks like an Ansible inventory; see `hosts:` in docs/inventory.md"),
     ],
@@ -85,8 +91,9 @@ impl Inventory {
         let playbooks = given(section.get("playbooks"), |field| playbooks::read(field, faults));
         let without = given(section.get("without"), |field| playbooks::read_without(field, faults));
         let edge = section.get("edge").map(|field| Edge::read(&field, faults));
+        let addons = given(section.get("addons"), |field| addons::read(field, faults));
         let hosts_key = hosts_field.map(|field| field.key);
-        Some(Self { cluster, ssh, hosts, playbooks, without, edge, hosts_key })
+        Some(Self { cluster, ssh, hosts, playbooks, without, edge, addons, hosts_key })
     }
 }
 

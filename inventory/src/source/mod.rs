@@ -2,6 +2,7 @@
 //!
 //! Each file holds one section: its type (which also gives the JSON Schema), its keys, its reader.
 
+mod addons;
 mod cluster;
 mod edge;
 mod field;
@@ -13,7 +14,7 @@ mod section;
 mod ssh;
 
 pub(crate) use cluster::Cluster;
-pub(crate) use edge::{Edge, OpenVpn, ddns};
+pub(crate) use edge::{Edge, Ingress, OpenVpn, Tls, ddns};
 pub(crate) use host::Host;
 pub(crate) use inventory::Inventory;
 pub(crate) use ssh::Ssh;
@@ -38,7 +39,7 @@ mod tests {
     #[test]
     fn readers_and_schema_know_the_same_keys() {
         let schema = crate::schema::schema();
-        let sections: [(&str, &Keys); 23] = [
+        let sections: [(&str, &Keys); 25] = [
             ("", &inventory::KEYS),
             ("/$defs/Cluster", &cluster::KEYS),
             ("/$defs/Cni", &cluster::CNI_KEYS),
@@ -48,6 +49,8 @@ mod tests {
             ("/$defs/SecretReference", &secret_reference::KEYS),
             ("/$defs/Edge", &edge::KEYS),
             ("/$defs/Firewall", &edge::firewall::KEYS),
+            ("/$defs/Ingress", &edge::ingress::KEYS),
+            ("/$defs/Acme", &edge::tls::ACME_KEYS),
             ("/$defs/OpenVpn", &edge::openvpn::KEYS),
             ("/$defs/DdnsService", &edge::ddns::KEYS),
             ("/$defs/DdnsIntervals", &edge::ddns::INTERVAL_KEYS),

@@ -20,7 +20,7 @@ pub(crate) use interval::interval;
 pub use jump::Jump;
 pub(crate) use jump::jumps;
 pub(crate) use label::{label_key, label_value};
-pub(crate) use name::{cluster_name, host_name, user_name};
+pub(crate) use name::{cluster_name, host_name, is_domain, namespace, public_name, user_name};
 pub(crate) use network::{addresses, cidr, ipv4_network, network};
 pub(crate) use server_url::{server_url, url_host};
 pub(crate) use version::kubernetes_version;

@@ -36,6 +36,37 @@ pub(crate) fn user_name(text: &str) -> Result<String, Flaw> {
     })
 }
 
+/// The name of a namespace.
+pub(crate) fn namespace(text: &str) -> Result<String, Flaw> {
+    let name = label(text).map_err(|flaw| Flaw {
+        message: format!("{} cannot be a namespace: {}", quote(text), flaw.message),
+        ..flaw
+    })?;
+    if name.starts_with("kube-") || name == "traefik" {
+        return Err(Flaw::new(format!("{} is the cluster's own", quote(text)))
+            .help("a controller that faces the internet reads no Secrets there; name a namespace of your applications"));
+    }
+    Ok(name)
+}
+
+/// A name that leads to the edge host from outside, or `*.` and a name: every one that is one level below.
+pub(crate) fn public_name(text: &str) -> Result<String, Flaw> {
+    let example = "write it like `app1.example.org`, or `*.example.org` for every name below it";
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Err(Flaw::new(format!("{} is an address, and names are meant", quote(text))).help(example));
+    }
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    if name.chars().any(|character| character.is_ascii_uppercase()) {
+        return Err(Flaw::new(format!("{} has upper case letters", quote(text)))
+            .help(format!("write `{}`", text.to_lowercase())));
+    }
+    let numeric = name.rsplit('.').next().is_some_and(|last| last.chars().all(|one| one.is_ascii_digit()));
+    if name.is_empty() || name.ends_with('.') || !is_domain(name) || !name.contains('.') || numeric {
+        return Err(Flaw::new(format!("{} is no full DNS name", quote(text))).help(example));
+    }
+    Ok(text.to_owned())
+}
+
 fn label(text: &str) -> Result<String, Flaw> {
     let reason = if text.is_empty() {
         "it is empty".to_owned()

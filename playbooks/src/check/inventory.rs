@@ -35,7 +35,8 @@ impl Site {
                 faults.push(fault);
             }
         }
-        let (artifacts, openvpn, ddns) = (sample::artifacts(), sample::openvpn(), sample::ddns(inventory));
+        let (artifacts, openvpn, ingress) = (sample::artifacts(), sample::openvpn(), sample::ingress());
+        let (serving, ddns) = (sample::serving(), sample::ddns(inventory));
         let (signals, ephemeral) =
             (self.sample_signals(), Ephemeral { token: Some(Secret::new(sample::TOKEN)) });
         let leader = inventory.hosts.iter().find(|host| host.role == Role::ControlPlane);
@@ -51,6 +52,8 @@ impl Site {
                 clocks: &BTreeMap::new(),
                 openvpn: Some(&openvpn),
                 ddns: ddns.as_ref(),
+                ingress: Some(&ingress),
+                serving: Some(&serving),
             };
             // The sample's addresses are those of the inventory: its scene cannot fail.
             let Ok::<_, RenderError>(scene) = Scene::new(inputs) else { continue };

@@ -12,7 +12,9 @@ use garboard_protocol::{Digest, Secret};
 
 use crate::artifact::{Artifacts, CARRIED, FILES, IMAGES};
 use crate::ddns::DdnsMaterial;
+use crate::ingress::IngressMaterial;
 use crate::openvpn::VpnMaterial;
+use crate::serving::{Certificate, ServingMaterial};
 
 pub(super) const TOKEN: &str = "abcdef.0123456789abcdef";
 pub(super) const CA_HASH: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -99,6 +101,21 @@ pub(super) fn ddns(inventory: &Inventory) -> Option<DdnsMaterial> {
     let (_, ddns) = inventory.ddns()?;
     let secrets = DdnsMaterial::references(ddns).into_iter().map(|one| (one.clone(), Secret::new("secret")));
     Some(DdnsMaterial::new(secrets.collect()))
+}
+
+/// What the ingress needs.
+pub(super) fn ingress() -> IngressMaterial {
+    IngressMaterial { trusted: Some("certificate\n".to_owned()), certificate: None }
+}
+
+/// Certificates of servers inside the cluster.
+pub(super) fn serving() -> ServingMaterial {
+    let certificate = Certificate { certificate: "certificate\n".to_owned(), key: Secret::new("key\n") };
+    ServingMaterial {
+        authority: "certificate\n".to_owned(),
+        kubelets: BTreeMap::new(),
+        metrics_server: certificate,
+    }
 }
 
 /// Everything a lock can hold, for both architectures.

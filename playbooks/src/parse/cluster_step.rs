@@ -1,6 +1,7 @@
 //! The kinds that run on the cluster.
 
 use super::Reader;
+use crate::plan::{Workload, WorkloadKind};
 use crate::playbook::Kind;
 use crate::yaml::{Fields, Node};
 
@@ -17,6 +18,7 @@ impl Reader<'_> {
                 "ready" => Some(Kind::WaitNodes { ready: true }),
                 _ => Some(Kind::WaitNodes { ready: false }),
             },
+            "wait_rollout" => self.wait_rollout(node),
             "label" => self.word(node, &["inventory"]).map(|_| Kind::Label),
             "taint" => self.word(node, &["inventory"]).map(|_| Kind::Taint),
             _ => {
@@ -24,5 +26,20 @@ impl Reader<'_> {
                 Some(Kind::Token)
             }
         }
+    }
+
+    fn wait_rollout(&mut self, node: &Node) -> Option<Kind> {
+        let mut fields = Fields::of(node, "`wait_rollout`", self.faults)?;
+        let kind = fields.required("kind", self.faults);
+        let namespace = fields.required("namespace", self.faults);
+        let name = fields.required("name", self.faults);
+        fields.finish(self.faults);
+        let kind = match self.word(kind?, &["DaemonSet", "Deployment"])? {
+            "DaemonSet" => WorkloadKind::DaemonSet,
+            _ => WorkloadKind::Deployment,
+        };
+        let namespace = self.literal(namespace?, "the name of a namespace")?.value;
+        let name = self.literal(name?, "the name of a workload")?.value;
+        Some(Kind::WaitRollout(Workload { kind, namespace, name }))
     }
 }

@@ -31,7 +31,7 @@ const HOST: [&str; 21] = [
     "sshd",
 ];
 /// Kinds that run on the cluster.
-const CLUSTER: [&str; 5] = ["manifest", "wait_nodes", "label", "token", "taint"];
+const CLUSTER: [&str; 6] = ["manifest", "wait_nodes", "wait_rollout", "label", "token", "taint"];
 /// Kinds that make the cluster: a second one of them would be a second cluster; and those that need what only our playbooks bring.
 const SHIPPED: [&str; 7] = ["kubeadm_init", "kubeadm_join", "cluster_note", "token", "nft", "sshd", "taint"];
 /// Kinds of the design that nothing acts on yet.

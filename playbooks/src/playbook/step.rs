@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     WaitNodes {
         ready: bool,
     },
+    /// Wait until the pods of a workload run.
+    WaitRollout(crate::plan::Workload),
     /// The labels of the inventory.
     Label,
     Token,
@@ -156,6 +158,7 @@ impl SourceStep {
             Kind::Host(_)
             | Kind::Wait(_)
             | Kind::WaitNodes { .. }
+            | Kind::WaitRollout(_)
             | Kind::Label
             | Kind::Token
             | Kind::Taint => {}

@@ -96,6 +96,7 @@ impl Site {
                 let names = scene.reached().map(|(host, _)| host.name.clone()).collect();
                 one(ClusterStep::WaitNodes { names, ready: *ready })
             }
+            Kind::WaitRollout(workload) => one(ClusterStep::WaitRollout(workload.clone())),
             Kind::Label => scene
                 .reached()
                 .map(|(host, _)| {

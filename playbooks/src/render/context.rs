@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use garboard_inventory::{Cni, FlannelBackend, Host, OpenVpn, Role, Zone};
+use garboard_inventory::{Cni, FlannelBackend, Host, Ingress, OpenVpn, Role, Zone};
 use garboard_protocol::facts::Facts;
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -11,13 +11,16 @@ use tera::Context;
 use super::Scene;
 
 /// Top-level variables of every template.
-pub(crate) const EVERYWHERE: [&str; 6] = ["cluster", "edge", "hosts", "leader", "lock", "vars"];
+pub(crate) const EVERYWHERE: [&str; 8] =
+    ["addons", "cluster", "edge", "hosts", "leader", "lock", "serving", "vars"];
 /// Those of a host's templates.
-pub(crate) const ON_HOSTS: [&str; 10] =
-    ["cluster", "ddns", "edge", "facts", "host", "hosts", "leader", "lock", "openvpn", "vars"];
+pub(crate) const ON_HOSTS: [&str; 12] = [
+    "addons", "cluster", "ddns", "edge", "facts", "host", "hosts", "leader", "lock", "openvpn", "serving",
+    "vars",
+];
 /// Those of a text that is rendered when its step is sent.
-pub(crate) const LATE: [&str; 9] =
-    ["cluster", "ephemeral", "facts", "host", "hosts", "leader", "lock", "signals", "vars"];
+pub(crate) const LATE: [&str; 10] =
+    ["addons", "cluster", "ephemeral", "facts", "host", "hosts", "leader", "lock", "signals", "vars"];
 
 impl Scene<'_> {
     /// For the cluster's templates.
@@ -28,6 +31,9 @@ impl Scene<'_> {
         let hosts: Vec<Value> = self.inputs.inventory.hosts.iter().map(|host| self.host(host)).collect();
         context.insert("hosts", &hosts);
         context.insert("edge", &self.edge());
+        let addons: Vec<&str> = self.inputs.inventory.addons.iter().map(|addon| addon.word()).collect();
+        context.insert("addons", &addons);
+        context.insert("serving", &crate::serving::variable(self.inputs.serving, None));
         context.insert("lock", &self.lock());
         context.insert("vars", vars);
         context
@@ -38,6 +44,7 @@ impl Scene<'_> {
         let mut context = self.cluster_context(vars);
         context.insert("host", &self.host(host));
         context.insert("facts", facts);
+        context.insert("serving", &crate::serving::variable(self.inputs.serving, Some(&host.name)));
         if let (Some((edge, openvpn)), Some(material)) =
             (self.inputs.inventory.openvpn(), self.inputs.openvpn)
             && edge.name == host.name
@@ -90,18 +97,26 @@ impl Scene<'_> {
             let taken = self.inputs.inventory.hosts.iter().filter(|host| take(host));
             taken.filter_map(Host::known_node_ip).map(|address| address.to_string()).collect()
         };
+        let ingress = self.inputs.inventory.ingress();
+        let mut public_tcp = firewall.public_tcp;
+        if ingress.is_some() {
+            public_tcp.extend(Ingress::PORTS);
+            public_tcp.sort_unstable();
+            public_tcp.dedup();
+        }
         json!({
             "lan4": of(&lan, true),
             "lan6": of(&lan, false),
             "reach4": of(&firewall.reach, true),
             "reach6": of(&firewall.reach, false),
-            "public_tcp": firewall.public_tcp,
+            "public_tcp": public_tcp,
             "public_udp": firewall.public_udp,
             "nodes": addresses(&|host| !host.edge),
             "control_planes": addresses(&|host| host.role == Role::ControlPlane),
             "public": addresses(&|host| host.tier() == Zone::Public),
             "hosts": addresses(&|host| host.edge),
             "ddns": self.filter_of_ddns(),
+            "ingress": crate::ingress::variable(ingress, self.inputs.ingress),
             "openvpn": self.inputs.inventory.openvpn().map(|(_, openvpn)| json!({
                 "device": OpenVpn::DEVICE,
                 "port": openvpn.port,

@@ -152,9 +152,12 @@ impl Renderer<'_> {
         let host_step = match &source.kind {
             Kind::Wait(signal) => return Ok(Planned::Wait(signal.value.clone())),
             Kind::Host(step) => step,
-            Kind::Manifest(_) | Kind::WaitNodes { .. } | Kind::Label | Kind::Token | Kind::Taint => {
-                return Ok(Planned::LeftOut);
-            }
+            Kind::Manifest(_)
+            | Kind::WaitNodes { .. }
+            | Kind::WaitRollout(_)
+            | Kind::Label
+            | Kind::Token
+            | Kind::Taint => return Ok(Planned::LeftOut),
         };
         if let HostStep::Reboot { reasons } = host_step
             && self.pending(reasons).is_empty()

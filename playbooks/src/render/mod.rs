@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use node_address::of as node_address;
 
-use garboard_inventory::{Host, Inventory, Role};
+use garboard_inventory::{Addon, Host, Inventory, Role};
 use garboard_protocol::facts::Facts;
 use garboard_protocol::step::ClockReference;
 
@@ -20,10 +20,12 @@ use crate::artifact::Artifacts;
 use crate::check::order;
 use crate::ddns::{DDNS, DdnsMaterial};
 use crate::diagnostic::Faults;
+use crate::ingress::{self, IngressMaterial};
 use crate::lacking::{AllLacking, Lacking};
 use crate::openvpn::{OPENVPN, VpnMaterial};
 use crate::plan::Rendered;
 use crate::playbook::{Playbook, Selector};
+use crate::serving::ServingMaterial;
 
 /// All that rendering reads.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,10 @@ pub struct Inputs<'a> {
     pub openvpn: Option<&'a VpnMaterial>,
     /// The secrets of dynamic DNS, where the inventory has it and its host was reached.
     pub ddns: Option<&'a DdnsMaterial>,
+    /// What the ingress needs of the laptop, where the inventory has one.
+    pub ingress: Option<&'a IngressMaterial>,
+    /// Certificates of servers inside the cluster, where an addon needs them.
+    pub serving: Option<&'a ServingMaterial>,
 }
 
 /// Why a site cannot be rendered.
@@ -169,13 +175,14 @@ impl Site {
 }
 
 /// The inventory wants it: it is not left out, and what it is for is there.
-fn is_asked_for(playbook: &Playbook, inventory: &Inventory) -> bool {
-    let is_there = match playbook.name.as_str() {
-        OPENVPN => inventory.openvpn().is_some(),
-        DDNS => inventory.ddns().is_some(),
-        _ => true,
-    };
-    is_there && !inventory.without.contains(&playbook.name)
+pub(crate) fn is_asked_for(playbook: &Playbook, inventory: &Inventory) -> bool {
+    let name = playbook.name.as_str();
+    let addon = Addon::ALL.into_iter().find(|addon| addon.word() == name);
+    !inventory.without.contains(&playbook.name)
+        && (name != OPENVPN || inventory.openvpn().is_some())
+        && (name != DDNS || inventory.ddns().is_some())
+        && (!ingress::PLAYBOOKS.contains(&name) || inventory.ingress().is_some())
+        && addon.is_none_or(|addon| inventory.addons.contains(&addon))
 }
 
 fn takes(playbook: &Playbook, host: &Host, scene: &Scene<'_>) -> bool {

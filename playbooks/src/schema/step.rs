@@ -63,6 +63,8 @@ pub(super) struct Step {
     manifest: Option<Manifest>,
     /// Waits for the nodes of all hosts that were reached. On the cluster.
     wait_nodes: Option<WaitNodes>,
+    /// Waits until the pods of a workload run as its newest manifest says. On the cluster.
+    wait_rollout: Option<WaitRollout>,
     /// The labels of the inventory. On the cluster.
     label: Option<Label>,
     /// The bootstrap token of this run, where some host has yet to join. On the cluster.
@@ -237,6 +239,23 @@ enum WaitNodes {
     Registered,
     /// They are Ready.
     Ready,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct WaitRollout {
+    /// Which kind of workload.
+    kind: WorkloadKind,
+    /// Its namespace.
+    namespace: Literal,
+    /// Its name.
+    name: Literal,
+}
+
+#[derive(JsonSchema)]
+enum WorkloadKind {
+    DaemonSet,
+    Deployment,
 }
 
 #[derive(JsonSchema)]

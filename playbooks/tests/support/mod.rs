@@ -10,7 +10,10 @@ use std::sync::LazyLock;
 
 use fs_err as fs;
 use garboard_inventory::Inventory;
-use garboard_playbooks::{Artifacts, CARRIED, DdnsMaterial, FILES, IMAGES, Inputs, VpnMaterial};
+use garboard_playbooks::{
+    Artifacts, CARRIED, Certificate, DdnsMaterial, FILES, IMAGES, IngressMaterial, Inputs, ServingMaterial,
+    VpnMaterial,
+};
 use garboard_protocol::facts::{
     Boot, Clock, Facts, Features, GarboardState, InterfaceAddress, KubernetesState, Machine, OperatingSystem,
     SyncLatency,
@@ -154,6 +157,21 @@ pub(crate) fn inputs<'a>(
         ]),
         revoked: vec!["12".to_owned(), "34".to_owned()],
     });
+    static INGRESS: LazyLock<IngressMaterial> = LazyLock::new(|| IngressMaterial {
+        trusted: Some("TRUSTED\n".to_owned()),
+        certificate: Some(Certificate { certificate: "CERTIFICATE\n".to_owned(), key: Secret::new("KEY\n") }),
+    });
+    static SERVING: LazyLock<ServingMaterial> = LazyLock::new(|| {
+        let of = |name: &str| Certificate {
+            certificate: format!("CERTIFICATE of {name}\n"),
+            key: Secret::new(format!("KEY of {name}\n")),
+        };
+        ServingMaterial {
+            authority: "AUTHORITY\n".to_owned(),
+            kubelets: ["cp1", "w1", "w2", "db1", "dmz1"].map(|name| (name.to_owned(), of(name))).into(),
+            metrics_server: of("metrics-server"),
+        }
+    });
     Inputs {
         inventory,
         facts,
@@ -161,6 +179,8 @@ pub(crate) fn inputs<'a>(
         leader: "cp1",
         clocks: &CLOCKS,
         openvpn: Some(&OPENVPN),
+        ingress: Some(&INGRESS),
+        serving: Some(&SERVING),
         ddns: None,
     }
 }
@@ -203,6 +223,10 @@ fn reference(name: &str) -> String {
         "coredns" => "registry.k8s.io/coredns/coredns:v1.14.2".to_owned(),
         "flannel" => "ghcr.io/flannel-io/flannel:v0.28.4".to_owned(),
         "flannel-cni-plugin" => "ghcr.io/flannel-io/flannel-cni-plugin:v1.9.1-flannel1".to_owned(),
+        "traefik" => "docker.io/library/traefik:v3.6.12".to_owned(),
+        "metrics-server" => "registry.k8s.io/metrics-server/metrics-server:v0.9.0".to_owned(),
+        "local-path-provisioner" => "docker.io/rancher/local-path-provisioner:v0.0.30".to_owned(),
+        "busybox" => "docker.io/library/busybox:1.37.0".to_owned(),
         name => format!("registry.k8s.io/{name}:v1.36.3"),
     }
 }

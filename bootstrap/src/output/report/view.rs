@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use garboard_protocol::Change;
 
-use super::super::text::duration;
+use super::super::text::{duration, front_door};
 use super::{Document, Event, Timed};
 use crate::problem::{Exit, Problem};
 
@@ -97,6 +97,7 @@ impl<'a> View<'a> {
                 self.notes
                     .push((at, format!("{host}: stopped, {left} steps are left, the next is {next}").into()));
             }
+            Event::FrontDoor { .. } => self.notes.push((at, front_door(event).into())),
             // What passes while something goes on; its end says how it went.
             Event::HostConnecting { .. }
             | Event::Fetching { .. }

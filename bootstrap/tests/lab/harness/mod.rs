@@ -2,7 +2,9 @@
 
 mod cluster;
 mod environment;
+mod guest;
 mod host;
+mod image;
 mod invocation;
 mod lab;
 mod observed;
@@ -11,8 +13,10 @@ mod sampler;
 mod state;
 mod terminal;
 
-pub(crate) use environment::product;
+pub(crate) use environment::{mirror_folder, product};
+pub(crate) use guest::Guest;
 pub(crate) use host::{Host, command_line, processes};
+pub(crate) use image::BACKEND;
 pub(crate) use invocation::{Finished, Running, json_of, lines_of, run};
 pub(crate) use lab::{Shape, TestLab};
 pub(crate) use observed::Watch;

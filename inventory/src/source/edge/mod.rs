@@ -2,8 +2,10 @@
 
 pub(crate) mod ddns;
 pub(super) mod firewall;
+pub(super) mod ingress;
 mod list;
 pub(super) mod openvpn;
+pub(super) mod tls;
 mod user;
 
 use schemars::JsonSchema;
@@ -15,7 +17,9 @@ use crate::span::Span;
 
 pub(crate) use ddns::Ddns;
 pub(crate) use firewall::Firewall;
+pub(crate) use ingress::Ingress;
 pub(crate) use openvpn::OpenVpn;
+pub(crate) use tls::Tls;
 
 /// What faces the internet: one host has `edge: true`.
 #[derive(Debug, JsonSchema)]
@@ -24,6 +28,9 @@ pub(crate) struct Edge {
     /// What the edge host lets in, and what it may reach inside.
     #[schemars(default)]
     pub(crate) firewall: Firewall,
+    /// What answers HTTP and HTTPS.
+    #[schemars(default, with = "Ingress")]
+    pub(crate) ingress: Option<Ingress>,
     /// A VPN into the network at home.
     #[schemars(default, with = "OpenVpn")]
     pub(crate) openvpn: Option<OpenVpn>,
@@ -40,11 +47,8 @@ pub(crate) struct Edge {
 
 pub(super) static KEYS: Keys = Keys {
     example: "edge: { firewall: { lan: [192.168.1.0/24] } }",
-    known: &["firewall", "openvpn", "ddns"],
-    later: &[(
-        "ingress",
-        "remove it, and install an ingress controller with `kubectl` once the cluster is up",
-    )],
+    known: &["firewall", "ingress", "openvpn", "ddns"],
+    later: &[],
     elsewhere: &[
         ("vpn", "did you mean `openvpn`?"),
         ("dyndns", "did you mean `ddns`?"),
@@ -54,7 +58,8 @@ pub(super) static KEYS: Keys = Keys {
         ("public_udp", "it belongs under `firewall:`"),
         ("reach", "it belongs under `firewall:`"),
         ("host", "the host itself says `edge: true`"),
-        ("hosts", "the host itself says `edge: true`"),
+        ("hosts", "the host itself says `edge: true`; names that lead to it belong under `ingress:`"),
+        ("tls", "it belongs under `ingress:`"),
     ],
 };
 
@@ -65,6 +70,7 @@ impl Edge {
         let Some(section) = field.section(&KEYS, faults) else {
             return Self {
                 firewall: Firewall::faulty(),
+                ingress: None,
                 openvpn: None,
                 ddns: None,
                 ddns_is_faulty: false,
@@ -73,10 +79,11 @@ impl Edge {
         };
         let firewall =
             section.get("firewall").map_or_else(Firewall::default, |field| Firewall::read(&field, faults));
+        let ingress = section.get("ingress").and_then(|field| Ingress::read(&field, faults));
         let openvpn = section.get("openvpn").and_then(|field| OpenVpn::read(&field, faults));
         let field = section.get("ddns");
         let ddns = field.as_ref().and_then(|field| Ddns::read(field, faults));
         let ddns_is_faulty = field.is_some() && ddns.is_none();
-        Self { firewall, openvpn, ddns, ddns_is_faulty, key }
+        Self { firewall, ingress, openvpn, ddns, ddns_is_faulty, key }
     }
 }
