@@ -92,6 +92,10 @@ impl Observed {
 }
 
 fn is_ours(event: &Event) -> bool {
+    // A service that we brought works by itself, and writes its metrics; that it was not restarted is seen elsewhere.
+    if event.cgroup.contains("/garboard-ddns.service") {
+        return false;
+    }
     // A process that ended before it could be looked at may have been ours.
     is_of_login(&event.cgroup) || event.cgroup.contains("/garboard-") || event.cgroup.is_empty()
 }
