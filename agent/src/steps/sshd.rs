@@ -99,7 +99,8 @@ impl Trial {
             system.write(path, PLACEHOLDER.as_bytes(), 0o644).map_err(failed("write", &self.path))?;
         }
         self.undo.write(&step.content, 0o644, system)?;
-        let then = unit(system.look())?.map(|unit| format!("systemctl reload {unit}"));
+        // systemd finds a program for `systemd-run`, and not for a property of its unit.
+        let then = unit(system.look())?.map(|unit| format!("/bin/systemctl reload {unit}"));
         let description = "Takes settings of sshd back, which nobody has confirmed";
         self.undo.arm(description, &["umount", &self.path], then.as_deref(), system)?;
         system.run(&Command::new("mount", ["--bind", self.undo.path(), &self.path]))?;

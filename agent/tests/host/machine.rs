@@ -121,7 +121,8 @@ impl Machine {
     pub(crate) fn time_passes(&self) {
         let mut world = self.world.lock().unwrap();
         for words in std::mem::take(&mut world.timers).into_values().flatten() {
-            let command = Command::new(&words[0], words[1..].iter().cloned());
+            let program = words[0].rsplit('/').next().unwrap();
+            let command = Command::new(program, words[1..].iter().cloned());
             run(&self.fake, &mut world, &command).expect("a program that is there").unwrap();
         }
     }

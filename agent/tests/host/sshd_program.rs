@@ -70,7 +70,9 @@ pub(crate) fn run(fake: &Fake, sshd: &mut Sshd, program: &str, words: &[&str]) -
                     effective.entry(keyword.to_ascii_lowercase()).or_insert(value);
                 }
             }
-            printed(effective.iter().map(|(keyword, value)| format!("{keyword} {value}\n")).collect())
+            let lines: Vec<String> =
+                effective.iter().map(|(keyword, value)| format!("{keyword} {value}")).collect();
+            printed(lines.join("\n"))
         }
         _ => panic!("{program} {words:?}"),
     }
