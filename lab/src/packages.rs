@@ -18,7 +18,7 @@ const NEEDED: [Package; 7] = [
     ("util-linux", "nsenter"),
 ];
 
-/// For a home beside these: its router's answers to UPnP, and its internet's DNS server.
+/// For a home beside these: its router's answers to `UPnP`, and its internet's DNS server.
 const HOME: [Package; 2] = [("knot", "knotd"), ("miniupnpd-nftables", "miniupnpd")];
 /// For virtual machines beside these: their disks.
 const DISKS: [Package; 2] = [("e2fsprogs", "mke2fs"), ("e2fsprogs", "debugfs")];

@@ -1,4 +1,4 @@
-//! The router of a home: NAT towards the internet, every port of its public address passed on to one host, and UPnP.
+//! The router of a home: NAT towards the internet, every port of its public address passed on to one host, and `UPnP`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,7 +14,7 @@ const PROVIDER: [[u8; 3]; 2] = [[44, 128, 1], [44, 128, 2]];
 pub(super) const FIRST_PUBLIC: Ipv4Addr = Ipv4Addr::new(44, 128, 1, 10);
 /// The router's links, as it calls them itself.
 const PUBLIC: &str = "wan";
-/// Where its own pages are: what UPnP leads to.
+/// Where its own pages are: what `UPnP` leads to.
 const PORT: u16 = 5000;
 
 /// Makes the router's namespace, unless it is there.
@@ -110,7 +110,7 @@ pub(super) fn set_public(lab: &Lab, address: Ipv4Addr) -> Result<()> {
     Ok(())
 }
 
-/// Starts what answers those at home who ask for the public address, and for forwards: UPnP and NAT-PMP.
+/// Starts what answers those at home who ask for the public address, and for forwards: `UPnP` and NAT-PMP.
 pub(super) fn answer(lab: &Lab) -> Result<()> {
     let folder = super::folder(&lab.places, lab.name());
     let configuration = folder.join("miniupnpd.conf");
@@ -139,7 +139,7 @@ fn miniupnpd(record: &Record) -> String {
     )
 }
 
-/// What the router does to packets. The three `asked_…` chains are for what machines at home ask for by UPnP.
+/// What the router does to packets. The three `asked_…` chains are for what machines at home ask for by `UPnP`.
 fn rules(record: &Record) -> Result<String> {
     let edge = record.hosts.iter().find(|host| host.name == EDGE).map(|host| host.address);
     let Some(edge) = edge else {
