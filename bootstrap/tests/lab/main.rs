@@ -13,6 +13,7 @@ mod drain;
 mod failures;
 mod firewall;
 mod growth;
+mod home;
 mod host_keys;
 mod init;
 mod interrupts;
