@@ -35,4 +35,5 @@ mod repair;
 mod reset;
 mod second_up;
 mod silence;
+mod taken;
 mod token;
