@@ -3,8 +3,12 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use clap::ValueEnum;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
 use crate::vm::guest::{Ended, Guest};
-use crate::{Error, Lab, Places, Result, namespace};
+use crate::{Error, Lab, Places, Result, home, namespace};
 
 /// The search path of a login on a Debian host.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -79,8 +83,20 @@ fn pass_through(lab: &Lab, host: &str, argv: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(ended.code).unwrap_or(u8::MAX)))
 }
 
-/// Becomes the program in the lab's bridge namespace; comes back only when that fails.
-pub(crate) fn run(lab: &Lab, argv: &[String]) -> Result<std::convert::Infallible> {
+/// Where a program of this machine runs that is none of a host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Standpoint {
+    /// The lab's own network: where the laptop is
+    #[default]
+    Laptop,
+    /// The internet behind a home's router, with the address of a client there
+    Internet,
+    /// The router of a home itself
+    Router,
+}
+
+/// Becomes the program in the lab's network; comes back only when that fails.
+pub(crate) fn run(lab: &Lab, from: Standpoint, argv: &[String]) -> Result<std::convert::Infallible> {
     use std::os::unix::process::CommandExt as _;
     let mut paths: Vec<std::path::PathBuf> =
         lab.record.mirror.iter().map(|mirror| mirror.join("bin")).filter(|folder| folder.is_dir()).collect();
@@ -88,10 +104,43 @@ pub(crate) fn run(lab: &Lab, argv: &[String]) -> Result<std::convert::Infallible
     let path = std::env::join_paths(paths).map_err(|error| Error::Refused {
         message: format!("a folder of the mirror cannot be on PATH: {error}"),
     })?;
-    namespace::enter(&namespace::of_lab(lab.name()))?;
-    let kubeconfig = lab.places.state.join(lab.name()).join("kubeconfig");
+    let name = lab.name();
+    if from != Standpoint::Laptop && lab.record.home.is_none() {
+        return Err(Error::Refused {
+            message: format!(
+                "lab `{name}` has no home around its hosts, and so neither router nor internet; `garboard lab up NAME --edge` makes one that has"
+            ),
+        });
+    }
     // The program is looked up with the new PATH, also by this very process.
-    let source =
-        Command::new("env").arg("--").args(argv).env("PATH", path).env("KUBECONFIG", &kubeconfig).exec();
+    let mut command = Command::new("env");
+    command.arg("--").args(argv).env("PATH", path);
+    match from {
+        Standpoint::Laptop => {
+            namespace::enter(&namespace::of_lab(name))?;
+            command.env("KUBECONFIG", lab.places.state.join(name).join("kubeconfig"));
+        }
+        Standpoint::Internet => {
+            namespace::enter(&namespace::of_internet(name))?;
+            resolve_by(&home::resolver_file(&lab.places, name))?;
+        }
+        Standpoint::Router => namespace::enter(&namespace::of_router(name))?,
+    }
+    let source = command.exec();
     Err(Error::Spawn { command: argv.join(" "), source })
+}
+
+/// Gives this process, and what it becomes, a resolver of its own in place of the machine's.
+fn resolve_by(file: &Path) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).map_err(Error::system("make a mount namespace"))?;
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_SLAVE, none)
+        .map_err(Error::system("detach the mounts"))?;
+    // Often a link to where a service keeps it.
+    let machines = fs_err::canonicalize("/etc/resolv.conf")?;
+    mount(Some(file), &machines, none, MsFlags::MS_BIND, none).map_err(Error::system(format!(
+        "put `{}` in the place of `{}`",
+        file.display(),
+        machines.display()
+    )))
 }

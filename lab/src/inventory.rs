@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::record::{Record, Role, write_whole};
+use crate::record::{Record, Role, Segment, write_whole};
 use crate::{Error, Places, Result, cgroup, host};
 
 /// The Kubernetes version of the inventory where no mirror says another one.
@@ -67,11 +67,20 @@ fn render(
     );
     for (host, key) in record.hosts.iter().zip(host_keys) {
         let (host_name, address, role) = (&host.name, host.address, host.role.as_str());
+        let tier = match (&record.home, host.segment) {
+            (None, _) => "",
+            (Some(_), Segment::Lan) => "zone: private, ",
+            (Some(_), Segment::Dmz) => "zone: public, edge: true, ",
+        };
         let _ = writeln!(
             text,
-            "  {host_name}: {{ address: {address}, role: {role}, host_key: {} }}",
+            "  {host_name}: {{ address: {address}, role: {role}, {tier}host_key: {} }}",
             quoted(key)
         );
+    }
+    if record.home.is_some() {
+        let lan = record.address(Segment::Lan, 0);
+        let _ = write!(text, "edge:\n  firewall: {{ lan: [{lan}/24] }}\n");
     }
     text
 }
@@ -116,13 +125,16 @@ mod tests {
             program: "/opt/my tools/garboard".into(),
         };
         let bases = std::collections::BTreeMap::new();
-        let mut record = Record { name: "lab".into(), network: 0, bases, mirror: None, hosts: Vec::new() };
-        record.grow(Shape {
+        let hosts = Vec::new();
+        let mut record = Record { name: "lab".into(), network: 0, bases, mirror: None, home: None, hosts };
+        let shape = Shape {
             control_planes: 1,
             workers: 1,
+            edge: false,
             os: Release::Bookworm,
             machine: Machine::Container,
-        });
+        };
+        record.grow(shape);
         let key = format!("SHA256:{}", "a".repeat(43));
         let text = render(&places, &record, KUBERNETES, true, &[key.clone(), key.clone()]);
         assert_eq!(
@@ -145,8 +157,22 @@ mod tests {
         let text = render(&places, &record, KUBERNETES, false, &[key.clone(), key.clone()]);
         assert!(!text.contains("allow_"), "the worker keeps no etcd: {text}");
         record.hosts[0].machine = Machine::Vm(vm);
-        let text = render(&places, &record, KUBERNETES, false, &[key.clone(), key]);
+        let text = render(&places, &record, KUBERNETES, false, &[key.clone(), key.clone()]);
         assert!(text.contains("\n  allow_slow_disk: true\n"), "{text}");
+
+        record.home = Some(crate::home::Record::new());
+        record.grow(Shape { edge: true, ..shape });
+        let text = render(&places, &record, KUBERNETES, false, &[key.clone(), key.clone(), key.clone()]);
+        let tiers = format!(
+            "  w1: {{ address: 10.66.0.12, role: worker, zone: private, host_key: \"{key}\" }}\n  \
+             edge1: {{ address: 10.67.0.11, role: worker, zone: public, edge: true, host_key: \"{key}\" }}\n\
+             edge:\n  firewall: {{ lan: [10.66.0.0/24] }}\n"
+        );
+        assert!(text.ends_with(&tiers), "{text}");
+        let folder = tempfile::tempdir().unwrap();
+        let text = text.replace(&key, &format!("SHA256:{}", "A".repeat(43)));
+        fs_err::write(folder.path().join("garboard.yaml"), text).unwrap();
+        garboard_inventory::load(&folder.path().join("garboard.yaml")).unwrap();
     }
 
     #[test]

@@ -11,10 +11,10 @@ use crate::leader::Boot;
 use crate::lock::Lock;
 use crate::machine::Machine;
 use crate::places::run_folder;
-use crate::record::{HostRecord, Record, Role, Shape};
+use crate::record::{HostRecord, Record, Role, Segment, Shape};
 use crate::supervisor::OFF;
 use crate::{
-    Error, Places, Result, base, exec, host, inventory, limits, machine_settings, mirror_service,
+    Error, Places, Result, base, exec, home, host, inventory, limits, machine_settings, mirror_service,
     missing_packages, network, remains, vm,
 };
 
@@ -35,6 +35,9 @@ pub struct Summary {
     /// Where its mirror is served, if it has one: what `--upstream` takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
+    /// What is around its hosts, if they stand in a home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<home::Summary>,
     /// Its hosts, control planes first.
     pub hosts: Vec<HostSummary>,
 }
@@ -51,6 +54,8 @@ pub struct HostSummary {
     /// What it is.
     #[serde(flatten)]
     pub machine: Machine,
+    /// Where it stands.
+    pub segment: Segment,
     /// Its address in the lab's network.
     pub address: std::net::Ipv4Addr,
     /// `on`, `booting` or `off`.
@@ -83,7 +88,7 @@ impl Lab {
         progress: &dyn Fn(&str),
     ) -> Result<Self> {
         check_name(name)?;
-        check_machine(shape.machine)?;
+        check_machine(shape)?;
         let folder = places.lab(name);
         let _lock = lock(name)?;
         let mut record = match Record::read(&folder)? {
@@ -98,6 +103,17 @@ impl Lab {
             }
             None => Self::new_record(places, name)?,
         };
+        if shape.edge && record.home.is_none() {
+            // Who stands where, and by which way, is decided before the first host.
+            if !record.hosts.is_empty() {
+                return Err(Error::Refused {
+                    message: format!(
+                        "lab `{name}` has hosts without a home around them; remove it with `garboard lab down {name}`, or give the new one another name"
+                    ),
+                });
+            }
+            record.home = Some(home::Record::new());
+        }
         let added = record.grow(shape);
         let key = base::key(shape.os, shape.machine);
         if !added.is_empty() && !record.bases.contains_key(&key) {
@@ -131,6 +147,7 @@ impl Lab {
 
         let lab = Self { places: places.clone(), record };
         network::make_bridge(&lab.record)?;
+        home::start(&lab)?;
         let is_wanted = |one: &&HostRecord| !places.host(name, &one.name).join(OFF).exists();
         let hosts: Vec<String> =
             lab.record.hosts.iter().filter(is_wanted).map(|one| one.name.clone()).collect();
@@ -254,12 +271,14 @@ impl Lab {
                 role: host.role,
                 os: host.os,
                 machine: host.machine,
+                segment: host.segment,
                 address: host.address,
                 power,
             });
         }
         let upstream = mirror_service::address(self)?;
-        Ok(Summary { name: self.name().into(), inventory: self.inventory(), upstream, hosts })
+        let home = home::summary(self);
+        Ok(Summary { name: self.name().into(), inventory: self.inventory(), upstream, home, hosts })
     }
 
     /// The record of a new lab, with a network number that no other lab of this user has.
@@ -272,7 +291,8 @@ impl Lab {
         // Networks of different labs never meet, so that more than 256 labs would share numbers, no more.
         let network = (0..=255).find(|number| !taken.contains(number)).unwrap_or(0);
         let bases = BTreeMap::new();
-        let record = Record { name: name.into(), network, bases, mirror: None, hosts: Vec::new() };
+        let hosts = Vec::new();
+        let record = Record { name: name.into(), network, bases, mirror: None, home: None, hosts };
         fs_err::create_dir_all(places.lab(name).join("hosts"))?;
         record.write(&places.lab(name))?;
         Ok(record)
@@ -280,7 +300,7 @@ impl Lab {
 }
 
 /// One invocation at a time changes what a lab consists of.
-fn lock(lab: &str) -> Result<Lock> {
+pub(crate) fn lock(lab: &str) -> Result<Lock> {
     Lock::wait(&run_folder().join(format!("lab-{lab}.lock")))
 }
 
@@ -288,9 +308,9 @@ fn check_root() -> Result<()> {
     if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
 }
 
-fn check_machine(machine: Machine) -> Result<()> {
+fn check_machine(shape: Shape) -> Result<()> {
     check_root()?;
-    let packages = missing_packages(machine);
+    let packages = missing_packages(shape.machine, shape.edge);
     if packages.is_empty() { Ok(()) } else { Err(Error::MissingPackages { packages }) }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A lab is a bridge in a network namespace of its own and a number of hosts on it. A host is a system container
 //! (systemd-nspawn) with its own root, network namespace, cgroups and host key, or a virtual machine (QEMU) with a kernel of
-//! its own; nothing of it can be reached from the machine's own network. Everything a lab makes carries the lab's name, so that [`Lab::down`] finds it even after a crash.
+//! its own; nothing of it can be reached from the machine's own network. Around them there may be a home: a router, a DMZ and a
+//! small internet. Everything a lab makes carries the lab's name, so that [`Lab::down`] finds it even after a crash.
 
 pub mod base;
 pub mod command;
@@ -16,6 +17,7 @@ mod connect;
 mod error;
 mod exec;
 mod faults;
+mod home;
 mod host;
 mod inventory;
 mod lab;
@@ -41,8 +43,9 @@ pub use base::Release;
 pub use connect::connect;
 pub use error::{Error, Result};
 pub use faults::{Block, Faults};
+pub use home::Summary as HomeSummary;
 pub use lab::{HostSummary, Lab, Summary};
 pub use machine::{Accelerator, Architecture, Firmware, Machine, Vm};
 pub use packages::missing_packages;
 pub use places::Places;
-pub use record::{HostRecord, Record, Role, Shape};
+pub use record::{HostRecord, Record, Role, Segment, Shape};

@@ -86,6 +86,7 @@ mod tests {
             role,
             os: Release::default(),
             machine: Machine::Container,
+            segment: crate::Segment::Lan,
             address: [10, 66, 0, 11].into(),
         }
     }

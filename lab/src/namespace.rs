@@ -17,6 +17,16 @@ pub(crate) fn of_host(lab: &str, host: &str) -> String {
     format!("garboard-{lab}.{host}")
 }
 
+/// The name of the namespace of a lab's router, which a lab with a home has. No host is called so.
+pub(crate) fn of_router(lab: &str) -> String {
+    of_host(lab, "router")
+}
+
+/// The name of the namespace of the internet behind that router.
+pub(crate) fn of_internet(lab: &str) -> String {
+    of_host(lab, "internet")
+}
+
 /// Where `ip netns` keeps a namespace.
 pub(crate) fn path(namespace: &str) -> PathBuf {
     PathBuf::from("/run/netns").join(namespace)

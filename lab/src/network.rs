@@ -2,10 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Error, Result, namespace, program, record::Record};
+use crate::record::{HostRecord, Record, Segment};
+use crate::{Error, Result, namespace, program};
 
-/// The bridge in a lab's namespace.
-pub(crate) const BRIDGE: &str = "br0";
+/// The bridge of a segment, in the lab's namespace.
+pub(crate) fn bridge(segment: Segment) -> &'static str {
+    match segment {
+        Segment::Lan => "br0",
+        Segment::Dmz => "dmz0",
+    }
+}
 
 /// Makes the lab's own namespace with its bridge, unless it is there already.
 pub(crate) fn make_bridge(record: &Record) -> Result<()> {
@@ -14,20 +20,38 @@ pub(crate) fn make_bridge(record: &Record) -> Result<()> {
         return Ok(());
     }
     program::run(&["ip", "netns", "add", &name])?;
-    let address = record.gateway();
+    let address = record.laptop();
     // Without an address of its own the bridge takes the lowest of its ports', and changes it whenever a host comes or
     // goes: the other hosts then answer to an address that nobody has any more, until they ask again.
-    let card = card(address);
+    let (card, bridge) = (card(address), bridge(Segment::Lan));
     batch(
         &name,
         &format!(
-            "link set lo up\nlink add name {BRIDGE} address {card} type bridge\naddr add {address}/24 dev {BRIDGE}\nlink set {BRIDGE} up\n"
+            "link set lo up\nlink add name {bridge} address {card} type bridge\naddr add {address}/24 dev {bridge}\nlink set {bridge} up\n"
+        ),
+    )
+}
+
+/// Adds the DMZ's bridge to the lab's own namespace, a mere switch: nothing in that namespace has an address there. What stands
+/// at home is led to the router.
+pub(crate) fn make_dmz(record: &Record) -> Result<()> {
+    let (name, bridge) = (namespace::of_lab(&record.name), bridge(Segment::Dmz));
+    if program::output(&["ip", "-n", &name, "link", "show", "dev", bridge], "")?.status.success() {
+        return Ok(());
+    }
+    let gateway = record.gateway(Segment::Lan);
+    batch(
+        &name,
+        &format!(
+            "link add name {bridge} type bridge\nlink set dev {bridge} addrgenmode none\nlink set {bridge} up\n\
+             route add default via {gateway}\n"
         ),
     )
 }
 
 /// Makes a host's namespace anew, as a reboot of a real machine does: no link, rule or setting of an earlier boot is left.
-pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> {
+pub(crate) fn make_host(record: &Record, one: &HostRecord) -> Result<()> {
+    let (lab, host, address) = (&record.name, &one.name, one.address);
     let name = namespace::of_host(lab, host);
     let bridge_namespace = namespace::of_lab(lab);
     // First the link, then the namespace: the kernel would take the link away with the namespace, but later, and the name of
@@ -38,15 +62,14 @@ pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> 
     }
     remove(&name)?;
     program::run(&["ip", "netns", "add", &name])?;
-    let [_, _, network, _] = address.octets();
-    let gateway = Ipv4Addr::new(10, 66, network, 1);
+    let (gateway, bridge) = (record.gateway(one.segment), bridge(one.segment));
     // A network card keeps its address over a reboot.
     let card = card(address);
     batch(
         &bridge_namespace,
         &format!(
             "link add name {host} type veth peer name eth0 address {card} netns {name}\n\
-             link set {host} master {BRIDGE}\nlink set {host} up\n"
+             link set {host} master {bridge}\nlink set {host} up\n"
         ),
     )?;
     batch(
@@ -58,22 +81,22 @@ pub(crate) fn make_host(lab: &str, host: &str, address: Ipv4Addr) -> Result<()> 
 }
 
 /// Makes the lab's end of a virtual machine's link anew; the machine holds the other one.
-pub(crate) fn make_tap(lab: &str, host: &str) -> Result<()> {
-    let name = namespace::of_lab(lab);
+pub(crate) fn make_tap(record: &Record, one: &HostRecord) -> Result<()> {
+    let (name, host, bridge) = (namespace::of_lab(&record.name), &one.name, bridge(one.segment));
     let output = program::output(&["ip", "-n", &name, "link", "delete", "dev", host], "")?;
     if !output.status.success() {
         tracing::debug!(host, "no link of an earlier boot");
     }
     batch(
         &name,
-        &format!("tuntap add dev {host} mode tap\nlink set {host} master {BRIDGE}\nlink set {host} up\n"),
+        &format!("tuntap add dev {host} mode tap\nlink set {host} master {bridge}\nlink set {host} up\n"),
     )
 }
 
 /// The address of a network card, which follows from the address in the network.
 pub(crate) fn card(address: Ipv4Addr) -> String {
-    let [_, _, network, last] = address.octets();
-    format!("02:67:62:00:{network:02x}:{last:02x}")
+    let [_, segment, network, last] = address.octets();
+    format!("02:67:62:{:02x}:{network:02x}:{last:02x}", segment.wrapping_sub(66))
 }
 
 /// Removes a namespace with all in it; one that is gone is fine.
@@ -108,6 +131,7 @@ pub(crate) fn names(condition: impl Fn(&str) -> bool) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn batch(namespace: &str, commands: &str) -> Result<()> {
+/// Has `ip` carry out its commands in a namespace, one a line, up to the first that fails.
+pub(crate) fn batch(namespace: &str, commands: &str) -> Result<()> {
     program::run_with_input(&["ip", "-n", namespace, "-batch", "-"], commands).map(drop)
 }

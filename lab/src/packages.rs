@@ -18,14 +18,19 @@ const NEEDED: [Package; 7] = [
     ("util-linux", "nsenter"),
 ];
 
+/// For a home beside these: its router's answers to `UPnP`, and its internet's DNS server.
+const HOME: [Package; 2] = [("knot", "knotd"), ("miniupnpd-nftables", "miniupnpd")];
 /// For virtual machines beside these: their disks.
 const DISKS: [Package; 2] = [("e2fsprogs", "mke2fs"), ("e2fsprogs", "debugfs")];
 /// For the boot partition of those that start as a Raspberry Pi does.
 const BOOT_PARTITIONS: [Package; 2] = [("dosfstools", "mkfs.vfat"), ("mtools", "mcopy")];
 
-/// The packages to install before hosts of this kind can be made; empty when nothing is missing.
-pub fn missing_packages(machine: Machine) -> Vec<&'static str> {
+/// The packages to install before hosts of this kind can be made, and a home around them if `edge`; empty when nothing is missing.
+pub fn missing_packages(machine: Machine, edge: bool) -> Vec<&'static str> {
     let mut needed = NEEDED.to_vec();
+    if edge {
+        needed.extend(HOME);
+    }
     if let Some(vm) = machine.vm() {
         needed.extend(DISKS);
         if vm.firmware == Firmware::Pi {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::mount::{MntFlags, umount2};
 
 use crate::process::{self, Process};
-use crate::{Error, Places, Result, cgroup, namespace, network};
+use crate::{Error, Places, Result, cgroup, home, namespace, network};
 
 /// A killed process is gone within this time, or something is wrong with the machine.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -67,6 +67,10 @@ pub(crate) fn remove(places: &Places, lab: &str) -> Result<()> {
     kill_and_wait(&inside(&names)?, deadline)?;
     for name in &names {
         network::remove(name)?;
+    }
+    match fs_err::remove_dir_all(home::run_files(lab)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
     }
     unmount_below(&places.lab(lab))?;
     remove_propagation(&prefix)?;

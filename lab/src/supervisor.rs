@@ -94,9 +94,9 @@ fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<(Exit
     remains::end_processes(&name)?;
     cgroup::make(&name)?;
     if is_vm {
-        network::make_tap(lab, host)?;
+        network::make_tap(&opened.record, one)?;
     } else {
-        network::make_host(lab, host, one.address)?;
+        network::make_host(&opened.record, one)?;
     }
     faults::apply(places, lab, host)?;
 

@@ -4,6 +4,7 @@ mod lab {
     mod down;
     mod faults;
     mod fixture;
+    mod home;
     mod hosts;
     mod network;
     mod observer;

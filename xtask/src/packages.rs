@@ -26,6 +26,8 @@ pub(crate) const LAB: &[&str] = &[
     "e2fsprogs",
     "iproute2",
     "iptables",
+    "knot",
+    "miniupnpd-nftables",
     "mmdebstrap",
     "mtools",
     "nftables",
@@ -38,9 +40,23 @@ pub(crate) const LAB: &[&str] = &[
 ];
 /// For the tests that have no other list: they talk to an sshd of their own on loopback, open a report's page in a
 /// browser, have man pages and completions judged by the programs that use them, run the agent for aarch64, have a name
-/// follow in a DNS server, connect clients of OpenVPN to its server, and make certificates for an ingress.
-pub(crate) const TEST: &[&str] =
-    &["bash", "chromium", "knot", "man-db", "openssh-server", "openssl", "openvpn", "qemu-user-static"];
+/// follow in a DNS server, connect clients of OpenVPN to its server, make certificates for an ingress, ask a router for its address,
+/// and scan its ports.
+pub(crate) const TEST: &[&str] = &[
+    "bash",
+    "chromium",
+    "curl",
+    "knot",
+    "knot-dnsutils",
+    "man-db",
+    "miniupnpc",
+    "natpmpc",
+    "nmap",
+    "openssh-server",
+    "openssl",
+    "openvpn",
+    "qemu-user-static",
+];
 
 /// What runs programs of the other architecture.
 pub(crate) const EMULATOR: &[&str] = &["qemu-user-static"];

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Phases, Shape, States, TestLab, Watch, assert_same};
+use crate::harness::{
+    From, Phases, Shape, States, TestLab, Watch, address, answers, assert_same, serve, until,
+};
 
 /// An address of nobody at home, as the internet has them.
 const FOREIGN: &str = "203.0.113.9";
@@ -35,7 +37,7 @@ fn an_edge_host_from_the_first_up_to_reset() {
         lab.converged();
         watch.end().assert_no_write_of_ours("w1");
     });
-    phases.must("a service with a node port", || serve(&lab));
+    phases.must("a service with a node port", || serve(&lab, 30080));
     phases.check("a_foreign_address_finds_all_closed_and_home_finds_it_open", || closed_and_open(&lab));
     phases.check("the_edge_host_reaches_no_sshd_and_no_kubelet_of_others", || the_other_side(&lab));
     phases.check("sshd_of_the_edge_host_itself_refuses_foreign_addresses", || sshd_itself(&lab));
@@ -71,35 +73,8 @@ fn in_network(lab: &TestLab, words: &[&str]) {
     lab.lab_command(&["run"], &[&["--"], words].concat()).expect(0);
 }
 
-fn until(longest: Duration, mut is_so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + longest;
-    while Instant::now() < deadline {
-        if is_so() {
-            return true;
-        }
-    }
-    false
-}
-
 fn is_loaded(lab: &TestLab) -> bool {
     lab.host("w1").exec(&["nft", "list", "tables"]).contains("inet garboard_edge")
-}
-
-fn address(lab: &TestLab, host: &str) -> String {
-    let path = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}";
-    lab.kubectl(&["get", "node", host, "-o", path]).trim().to_owned()
-}
-
-/// Whether a TCP connection to a host is made, as curl tells, from home or from an address.
-fn answers(lab: &TestLab, from: Option<&str>, to: &str, port: u16) -> bool {
-    let target = format!("telnet://{to}:{port}");
-    let mut words = vec!["--", "curl", "--silent", "--max-time", "4", "--write-out", "\n%{time_connect}"];
-    if let Some(from) = from {
-        words.extend(["--interface", from]);
-    }
-    words.push(&target);
-    let said = lab.lab_command(&["run"], &words).stdout;
-    said.lines().next_back().is_some_and(|time| time.trim().parse::<f64>().is_ok_and(|time| time > 0.0))
 }
 
 fn the_node(lab: &TestLab) {
@@ -112,45 +87,23 @@ fn the_node(lab: &TestLab) {
     }
 }
 
-/// CoreDNS has a container that answers TCP; a service makes it a node port.
-fn serve(lab: &TestLab) {
-    let service = [
-        "expose",
-        "deployment",
-        "coredns",
-        "--namespace",
-        "kube-system",
-        "--name",
-        "edge-test",
-        "--type",
-        "NodePort",
-    ];
-    lab.kubectl(&[&service[..], &["--port", "53", "--protocol", "TCP"]].concat());
-    let patch = r#"[{"op":"replace","path":"/spec/ports/0/nodePort","value":30080}]"#;
-    lab.kubectl(&[
-        "patch",
-        "service",
-        "edge-test",
-        "--namespace",
-        "kube-system",
-        "--type",
-        "json",
-        "--patch",
-        patch,
-    ]);
-}
-
 fn closed_and_open(lab: &TestLab) {
     let (edge, leader) = (address(lab, "w1"), address(lab, "cp1"));
-    assert!(until(REPAIRED * 4, || answers(lab, None, &edge, 30080)), "the node port is closed to home");
+    assert!(
+        until(REPAIRED * 4, || answers(lab, From::Laptop, &edge, 30080)),
+        "the node port is closed to home"
+    );
     for port in [22, 10250] {
-        assert!(answers(lab, None, &edge, port), "{port} is closed to home");
+        assert!(answers(lab, From::Laptop, &edge, port), "{port} is closed to home");
     }
     for port in [22, 10250, 10256, 30080] {
-        assert!(!answers(lab, Some(FOREIGN), &edge, port), "{port} is open to a foreign address");
+        assert!(!answers(lab, From::Address(FOREIGN), &edge, port), "{port} is open to a foreign address");
     }
     // The same address finds the control plane open: it is the filter that closes, not the way.
-    assert!(answers(lab, Some(FOREIGN), &leader, 6443), "the foreign address reaches nothing at all");
+    assert!(
+        answers(lab, From::Address(FOREIGN), &leader, 6443),
+        "the foreign address reaches nothing at all"
+    );
 }
 
 fn the_other_side(lab: &TestLab) {
@@ -281,8 +234,11 @@ fn a_flush_is_repaired(lab: &TestLab) {
         );
     }
     let edge = address(lab, "w1");
-    assert!(!answers(lab, Some(FOREIGN), &edge, 22), "it is there, and closes nothing");
-    assert!(until(REPAIRED * 6, || answers(lab, None, &edge, 30080)), "kube-proxy does not repair itself");
+    assert!(!answers(lab, From::Address(FOREIGN), &edge, 22), "it is there, and closes nothing");
+    assert!(
+        until(REPAIRED * 6, || answers(lab, From::Laptop, &edge, 30080)),
+        "kube-proxy does not repair itself"
+    );
     // What was flushed was not ours alone.
     lab.host("w1").exec(&["systemctl", "disable", "--now", "nftables.service"]);
     lab.host("w1").exec(&["nft", "--file", "/root/somebody.nft"]);

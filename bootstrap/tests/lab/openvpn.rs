@@ -78,14 +78,21 @@ fn a_vpn_on_the_edge() {
     phases.finish();
 }
 
-/// From an archive inside the host: nothing here reaches another network.
 fn install_a_foreign_instance(lab: &TestLab) {
+    install(lab, "w1");
+    let host = lab.host("w1");
+    host.write("/etc/openvpn/server/office.conf", FOREIGN);
+    host.exec(&["systemctl", "enable", "--quiet", "--now", "openvpn-server@office"]);
+}
+
+/// From an archive inside the host: nothing here reaches another network.
+pub(crate) fn install(lab: &TestLab, host: &str) {
     let folder = lab.folder().join("packages");
     fs_err::create_dir_all(&folder).unwrap();
     let mut fetch = Command::new("apt-get");
     fetch.current_dir(&folder).args(["download", "--quiet"]).args(PACKAGES);
     assert!(fetch.status().unwrap().success(), "apt-get download");
-    let host = lab.host("w1");
+    let host = lab.host(host);
     fs_err::create_dir_all(host.path("/srv/openvpn")).unwrap();
     for file in fs_err::read_dir(&folder).unwrap() {
         let file = file.unwrap();
@@ -96,8 +103,6 @@ fn install_a_foreign_instance(lab: &TestLab) {
         "-c",
         "DEBIAN_FRONTEND=noninteractive dpkg --install /srv/openvpn/*.deb && rm -r /srv/openvpn",
     ]);
-    host.write("/etc/openvpn/server/office.conf", FOREIGN);
-    host.exec(&["systemctl", "enable", "--quiet", "--now", "openvpn-server@office"]);
 }
 
 fn address_of(lab: &TestLab, host: &str) -> String {
@@ -106,7 +111,7 @@ fn address_of(lab: &TestLab, host: &str) -> String {
     line.split(',').next().unwrap().to_owned()
 }
 
-fn profile(lab: &TestLab, name: &str) -> PathBuf {
+pub(crate) fn profile(lab: &TestLab, name: &str) -> PathBuf {
     let path = lab.folder().join(format!("{name}.ovpn"));
     lab.garboard(&["vpn", "add", name, "--output-file", path.to_str().unwrap()]).expect(0);
     assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -1,11 +1,13 @@
 //! The command line of `garboard lab`.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::Block;
 use crate::base::Release;
+use crate::exec::Standpoint;
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -39,6 +41,9 @@ pub enum Command {
         /// Hosts for workloads
         #[arg(long, default_value_t = 2, value_parser = count)]
         workers: usize,
+        /// Put them into a home: a router with an internet behind it, and one worker more, `edge1`, in its DMZ
+        #[arg(long)]
+        edge: bool,
         /// What the hosts are made of that the lab lacks
         #[arg(long, value_name = "RELEASE", value_enum)]
         os: Option<Release>,
@@ -72,11 +77,14 @@ pub enum Command {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
-    /// Run a program inside the lab's network, with the cluster's kubeconfig
+    /// Run a program inside the lab's network, with the cluster's kubeconfig; or on the internet behind its router
     Run {
         /// The lab's name
         #[arg(default_value = "lab")]
         name: String,
+        /// Where it runs
+        #[arg(long, value_name = "PLACE", value_enum, default_value_t)]
+        from: Standpoint,
         /// The program and its arguments
         #[arg(last = true, required = true)]
         command: Vec<String>,
@@ -107,6 +115,15 @@ pub enum Command {
     },
     /// Give a host's network faults, in place of those it has
     Net(Net),
+    /// Give the router of a lab's home another address on the internet, while all runs
+    Router {
+        /// The lab's name
+        #[arg(default_value = "lab")]
+        name: String,
+        /// The new address
+        #[arg(long, value_name = "ADDRESS")]
+        public: Ipv4Addr,
+    },
     /// Print the digest of a host's state
     Hash {
         /// Which host

@@ -35,9 +35,9 @@ pub fn run(lab: Lab, output: OutputFormat) -> anyhow::Result<ExitCode> {
 fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<ExitCode> {
     let open = |name: &str| crate::Lab::open(places, name);
     match command {
-        Command::Up { name, control_planes, workers, os, machine, mirror, raise_limits } => {
+        Command::Up { name, control_planes, workers, edge, os, machine, mirror, raise_limits } => {
             let (os, machine) = machine.resolve(os)?;
-            let shape = Shape { control_planes, workers, os, machine };
+            let shape = Shape { control_planes, workers, edge, os, machine };
             if raise_limits {
                 crate::limits::raise(&name)?;
             }
@@ -52,7 +52,7 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
             let error = crate::exec::on_host(&lab, host, &command)?.exec();
             return Err(error.into());
         }
-        Command::Run { name, command } => match crate::exec::run(&open(&name)?, &command)? {},
+        Command::Run { name, from, command } => match crate::exec::run(&open(&name)?, from, &command)? {},
         Command::Traffic { name } => return traffic::run(&open(&name)?, output),
         Command::Reboot { target } => {
             target_of(places, &target).and_then(|(lab, host)| lab.reboot(host))?;
@@ -67,6 +67,7 @@ fn dispatch(places: &Places, command: Command, output: OutputFormat) -> Result<E
             target_of(places, &net.target)
                 .and_then(|(lab, host)| lab.net(host, &fault::from_arguments(&net)))?;
         }
+        Command::Router { name, public } => open(&name)?.set_public_address(public)?,
         Command::Hash { target, list } => {
             let (lab, host) = target_of(places, &target)?;
             print::state(&lab.state(host)?, list, output)?;

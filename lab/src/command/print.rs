@@ -23,6 +23,11 @@ pub(super) fn summary(summary: &Summary, output: OutputFormat) -> Result<()> {
                     host.power
                 )?;
             }
+            if let Some(home) = &summary.home {
+                writeln!(out, "  {:<6} {:<14} {}", "router", "public address", home.public)?;
+                let server = format!("DNS server {} ({})", home.name_server, home.zone);
+                writeln!(out, "  internet: client {}, {server}, key {}", home.client, home.key.display())?;
+            }
             writeln!(out, "  inventory: {}", summary.inventory.display())?;
             if let Some(upstream) = &summary.upstream {
                 writeln!(out, "  upstream:  {upstream}")?;

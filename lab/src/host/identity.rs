@@ -35,13 +35,13 @@ pub(crate) fn make(places: &Places, record: &Record, host: &HostRecord) -> Resul
     make_folder(&upper, 0o755)?;
     write(&upper, "etc/hostname", 0o644, format!("{}\n", host.name).as_bytes())?;
     write(&upper, "etc/hosts", 0o644, hosts_file(&host.name).as_bytes())?;
-    // As a real network would announce it; nothing answers there.
+    // As a real network would announce it; without a home nothing answers there.
     if host.os.has_stub_resolver() {
-        let server = format!("[Resolve]\nDNS={}\n", record.gateway());
+        let server = format!("[Resolve]\nDNS={}\n", record.gateway(host.segment));
         write(&upper, "etc/systemd/resolved.conf.d/network.conf", 0o644, server.as_bytes())?;
         symlink("../run/systemd/resolve/stub-resolv.conf", upper.join("etc/resolv.conf"))?;
     } else {
-        let server = format!("nameserver {}\n", record.gateway());
+        let server = format!("nameserver {}\n", record.gateway(host.segment));
         write(&upper, "etc/resolv.conf", 0o644, server.as_bytes())?;
     }
     write(&upper, "etc/machine-id", 0o444, format!("{}\n", machine_id()?).as_bytes())?;
@@ -73,7 +73,7 @@ fn make_disk(places: &Places, record: &Record, host: &HostRecord, vm: Vm, folder
     let network = format!(
         "[Match]\nName=eth0\n\n[Network]\nAddress={}/24\nGateway={}\n",
         host.address,
-        record.gateway()
+        record.gateway(host.segment)
     );
     write(&upper, "etc/systemd/network/eth0.network", 0o644, network.as_bytes())?;
     if vm.firmware == Firmware::Pi {

@@ -167,6 +167,7 @@ mod tests {
     fn the_kernel_line_is_one_word_and_the_card_is_the_hosts_own() {
         let machine = vm(Architecture::Arm64);
         let host = HostRecord {
+            segment: crate::Segment::Lan,
             name: "w1".into(),
             role: Role::Worker,
             os: Release::Trixie,

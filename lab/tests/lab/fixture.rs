@@ -19,8 +19,7 @@ impl TestLab {
     }
 
     pub(super) fn up_with(name: &str, workers: usize, mirror: Option<PathBuf>) -> Self {
-        let shape = Shape { control_planes: 1, workers, os: Release::Bookworm, machine: Machine::Container };
-        Self::up_shaped(name, shape, mirror)
+        Self::up_shaped(name, shape(workers), mirror)
     }
 
     pub(super) fn up_shaped(name: &str, shape: Shape, mirror: Option<PathBuf>) -> Self {
@@ -70,6 +69,12 @@ impl Drop for TestLab {
     fn drop(&mut self) {
         down(&self.places, self.lab.name());
     }
+}
+
+/// A control plane and so many workers.
+pub(super) fn shape(workers: usize) -> Shape {
+    let (os, machine) = (Release::Bookworm, Machine::Container);
+    Shape { control_planes: 1, workers, edge: false, os, machine }
 }
 
 /// For the time in which there is no lab yet.

@@ -1,8 +1,8 @@
 //! Hosts: what they are, and their power.
 
-use garboard_lab::{Error, Lab, Machine, Release, Role, Shape};
+use garboard_lab::{Error, Lab, Role};
 
-use super::fixture::{TestLab, cli};
+use super::fixture::{TestLab, cli, shape};
 
 #[test]
 fn each_host_is_a_machine_of_its_own_that_answers_ssh() {
@@ -48,8 +48,7 @@ fn a_worker_added_later_leaves_the_others_alone() {
     // Its own, by the network's number: one that followed its ports would change when a host comes or goes.
     let card = bridge();
     assert!(card.starts_with("02:67:62:00:") && card.ends_with(":01"), "{card}");
-    let shape = Shape { control_planes: 1, workers: 2, os: Release::Bookworm, machine: Machine::Container };
-    let lab = Lab::up(&test.places, "t-grow", shape, None, &|_| {}).unwrap();
+    let lab = Lab::up(&test.places, "t-grow", shape(2), None, &|_| {}).unwrap();
     assert_eq!(bridge(), card);
     assert_eq!(lab.hosts().iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["cp1", "w1", "w2"]);
     assert_eq!(test.says("w1", &["cat", "/proc/sys/kernel/random/boot_id"]), boot);
@@ -93,14 +92,7 @@ fn a_host_without_power_stays_off_until_it_is_switched_on() {
     test.lab.power_cut("w1").unwrap();
     assert!(matches!(test.lab.exec("w1", &["true"]), Err(Error::Off { .. })));
     // Growing a lab is no reason to switch on what somebody switched off.
-    Lab::up(
-        &test.places,
-        "t-power",
-        Shape { control_planes: 1, workers: 1, os: Release::Bookworm, machine: Machine::Container },
-        None,
-        &|_| {},
-    )
-    .unwrap();
+    Lab::up(&test.places, "t-power", shape(1), None, &|_| {}).unwrap();
     assert_eq!(test.lab.summary().unwrap().hosts[1].power, "off");
     assert_eq!(test.lab.summary().unwrap().hosts[0].power, "on");
     test.lab.power_on(&["w1".into()]).unwrap();

@@ -17,7 +17,13 @@ fn shape() -> Shape {
         firmware: Firmware::Pi,
         accelerator: Accelerator::Tcg,
     };
-    Shape { control_planes: 1, workers: 0, os: garboard_lab::Release::Trixie, machine: Machine::Vm(vm) }
+    Shape {
+        control_planes: 1,
+        workers: 0,
+        edge: false,
+        os: garboard_lab::Release::Trixie,
+        machine: Machine::Vm(vm),
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use garboard_lab::{Lab, Places};
+use garboard_lab::{HomeSummary, Lab, Places};
 use serde_json::Value;
 
 use super::Host;
@@ -27,6 +27,8 @@ pub(crate) struct Shape {
     pub(crate) blobs: Blobs,
     /// Whether artifacts can be had: without them nothing can be installed.
     mirror: bool,
+    /// Whether there is a home around them: a router, an internet, and `edge1` in a DMZ.
+    home: bool,
     /// What the hosts are, as options of `lab up`.
     made_of: &'static [&'static str],
     /// How many times as long as containers they take.
@@ -44,6 +46,7 @@ impl Shape {
             workers,
             blobs: Blobs::Shared,
             mirror: true,
+            home: false,
             made_of: CONTAINERS,
             patience: 1,
             company: Company::Others,
@@ -53,6 +56,11 @@ impl Shape {
     /// Without artifacts, for what ends before anything is installed.
     pub(crate) fn without_mirror(self) -> Self {
         Self { mirror: false, ..self }
+    }
+
+    /// In a home, with an edge host more.
+    pub(crate) fn in_a_home(self) -> Self {
+        Self { home: true, ..self }
     }
 
     /// Of virtual machines, with this machine's own kind of processor.
@@ -130,6 +138,12 @@ impl TestLab {
     /// The lab itself.
     pub(crate) fn lab(&self) -> &Lab {
         &self.lab
+    }
+
+    /// What is around its hosts.
+    #[track_caller]
+    pub(crate) fn home(&self) -> HomeSummary {
+        self.lab.summary().unwrap().home.expect("the lab has a home")
     }
 
     /// One of its hosts.
@@ -322,6 +336,9 @@ fn lab_up(folder: &Path, cache: &Path, name: &str, shape: &Shape, mirror: Option
     let mut command = command(folder, cache);
     command.args(["--output", "json", "lab", "up", name, "--control-planes", "1"]);
     command.args(["--workers", &shape.workers.to_string()]).args(shape.made_of);
+    if shape.home {
+        command.arg("--edge");
+    }
     if let Some(mirror) = mirror {
         command.arg("--mirror").arg(mirror);
     }

@@ -9,7 +9,9 @@ mod invocation;
 mod lab;
 mod observed;
 mod phases;
+mod reach;
 mod sampler;
+mod scan;
 mod state;
 mod terminal;
 
@@ -21,6 +23,8 @@ pub(crate) use invocation::{Finished, Running, json_of, lines_of, run};
 pub(crate) use lab::{Shape, TestLab};
 pub(crate) use observed::Watch;
 pub(crate) use phases::Phases;
+pub(crate) use reach::{From, address, answers, serve, until};
 pub(crate) use sampler::{Sampler, Samples, files_below};
+pub(crate) use scan::{Scan, inside};
 pub(crate) use state::{States, assert_same};
 pub(crate) use terminal::OnTerminal;
