@@ -16,6 +16,7 @@ mod schema;
 mod soak;
 mod stopwatch;
 mod test;
+mod toolchain;
 mod upstream;
 
 use std::process::ExitCode;

@@ -49,6 +49,6 @@ fn stages(soak: &Soak, watch: &mut Stopwatch) -> anyhow::Result<()> {
         ]);
         program::run(&mut command)
     })?;
-    watch.stage("a cluster of two virtual machines", || test::on_hosts(&[test::LONG], &product, &source))?;
+    watch.stage("clusters on virtual machines", || test::on_hosts(&[test::LONG], &product, &source))?;
     watch.stage("arbitrary input", || fuzz::all(soak.minutes.saturating_mul(60)))
 }

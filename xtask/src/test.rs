@@ -6,13 +6,13 @@ use clap::Args;
 
 use crate::product::{self, Product, cargo, root};
 use crate::stopwatch::Stopwatch;
-use crate::{agents, emulated, fuzz, macos, packages, program, upstream};
+use crate::{agents, emulated, fuzz, macos, packages, program, toolchain, upstream};
 
 /// For each reader of foreign input; `cargo xtask soak` has an hour for each.
 const FUZZ_SECONDS: u32 = 30;
 
-/// Two virtual machines at once take longer than a test run should.
-pub(crate) const LONG: &str = "machines::both";
+/// Clusters on virtual machines: `cargo xtask soak` has the time for them.
+pub(crate) const LONG: &str = "machines::";
 
 /// Those that bring tests along.
 const FEATURES: &str = "garboard/lab,garboard-lab/vm,garboard-playbooks/packets";
@@ -29,7 +29,7 @@ pub(crate) struct Test {
 }
 
 pub(crate) fn run(test: &Test) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(if test.lab.is_some() { 4 } else { 13 });
+    let mut watch = Stopwatch::new(if test.lab.is_some() { 5 } else { 14 });
     let ended = stages(test, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -39,6 +39,7 @@ fn stages(test: &Test, watch: &mut Stopwatch) -> anyhow::Result<()> {
     watch.stage("Debian packages", || {
         packages::ensure(&[packages::UPSTREAM, packages::LAB, packages::TEST].concat(), test.yes)
     })?;
+    watch.stage("Rust's standard libraries", toolchain::ensure)?;
     if test.lab.is_none() {
         watch.stage("format", || program::run(&mut in_root(&["fmt", "--all", "--check"])))?;
         watch.stage("lints", || {
@@ -76,7 +77,7 @@ fn in_root(arguments: &[&str]) -> std::process::Command {
     command
 }
 
-/// The tests of `bootstrap/tests/lab`, with the release build of the product: containers, and one virtual machine at a time.
+/// The tests of `bootstrap/tests/lab`, with the release build of the product, but for those on virtual machines.
 fn lab(test: &Test, product: &Product, source: &upstream::Source) -> anyhow::Result<()> {
     match &test.lab {
         Some(name) => on_hosts(&[name], product, source),

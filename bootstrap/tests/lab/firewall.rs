@@ -218,7 +218,7 @@ fn no_edge_any_more(lab: &TestLab) {
     let node = lab.kubectl(&["get", "node", "w1", "-o", "jsonpath={.spec.taints}{.metadata.labels}"]);
     assert!(!node.contains("garboard"), "{node}");
     let edge = address(lab, "w1");
-    assert!(until(REPAIRED * 4, || answers(lab, Some(FOREIGN), &edge, 22)), "it filters as before");
+    assert!(until(REPAIRED * 4, || answers(lab, From::Address(FOREIGN), &edge, 22)), "it filters as before");
     lab.converged();
 }
 
