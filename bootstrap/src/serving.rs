@@ -85,19 +85,17 @@ impl Folder {
             made,
         };
         for server in servers {
-            let known = self.known(server, &signed.authority, now)?;
-            let certificate = match known {
-                Some(known) => known,
-                None => {
-                    let validity = Validity::days(now, self.days);
-                    let issued = authority.issue_for(&server.name, &server.names, validity);
-                    let issued = ServerCertificate::from(issued.map_err(self.pki(&file(server)))?);
-                    if keep {
-                        self.write(&file(server), issued.text().expose())?;
-                    }
-                    signed.renewed.push(server.name.clone());
-                    issued
+            let certificate = if let Some(known) = self.known(server, &signed.authority, now)? {
+                known
+            } else {
+                let validity = Validity::days(now, self.days);
+                let issued = authority.issue_for(&server.name, &server.names, validity);
+                let issued = ServerCertificate::from(issued.map_err(self.pki(&file(server)))?);
+                if keep {
+                    self.write(&file(server), issued.text().expose())?;
                 }
+                signed.renewed.push(server.name.clone());
+                issued
             };
             signed.servers.insert(server.name.clone(), certificate);
         }

@@ -32,18 +32,14 @@ fn texts(certificate: Option<&Certificate>) -> (&str, &str) {
 /// The variable `serving` of one host, or of the cluster; `docs/playbooks.md` tells its fields. Empty where nobody needs it.
 pub(crate) fn variable(material: Option<&ServingMaterial>, host: Option<&str>) -> Value {
     let authority = material.map(|material| material.authority.as_str()).unwrap_or_default();
-    match host {
-        Some(host) => {
-            let (certificate, key) = texts(material.and_then(|material| material.kubelets.get(host)));
-            json!({ "authority": authority, "certificate": certificate, "key": key })
-        }
-        None => {
-            let (certificate, key) = texts(material.map(|material| &material.metrics_server));
-            json!({
-                "authority": authority,
-                "authority_digest": Digest::of(authority.as_bytes()).to_string(),
-                "metrics_server": { "certificate": certificate, "key": key },
-            })
-        }
+    if let Some(host) = host {
+        let (certificate, key) = texts(material.and_then(|material| material.kubelets.get(host)));
+        return json!({ "authority": authority, "certificate": certificate, "key": key });
     }
+    let (certificate, key) = texts(material.map(|material| &material.metrics_server));
+    json!({
+        "authority": authority,
+        "authority_digest": Digest::of(authority.as_bytes()).to_string(),
+        "metrics_server": { "certificate": certificate, "key": key },
+    })
 }

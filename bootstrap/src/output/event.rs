@@ -230,9 +230,9 @@ impl Event {
             | Self::StepFinished { host, .. }
             | Self::HostFinished { host, .. } => Some(host),
             // About the cluster as a whole: nothing is done on the host any more.
-            Self::FrontDoor { .. } => None,
             Self::Failed { problem } => problem.host.as_deref(),
             Self::RunStarted { .. }
+            | Self::FrontDoor { .. }
             | Self::Note { .. }
             | Self::Fetching { .. }
             | Self::RunFinished { .. } => None,

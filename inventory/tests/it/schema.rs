@@ -15,9 +15,7 @@ fn the_schema_knows_no_null_and_no_key_of_a_later_version() {
     let schema = garboard_inventory::schema();
     let text = schema.to_string();
     assert!(!text.contains("\"null\""), "{text}");
-    for later in ["taints"] {
-        assert!(!text.contains(&format!("\"{later}\":")), "`{later}` is in the schema");
-    }
+    assert!(!text.contains("\"taints\":"), "`taints` is in the schema");
 }
 
 #[test]

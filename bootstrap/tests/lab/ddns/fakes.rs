@@ -1,4 +1,4 @@
-//! Small servers in a lab's own network: services that tell the asker's address over DNS, and a router that is asked by UPnP
+//! Small servers in a lab's own network: services that tell the asker's address over DNS, and a router that is asked by `UPnP`
 //! and NAT-PMP. Each says what the test wants, and lives as long as the test's process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

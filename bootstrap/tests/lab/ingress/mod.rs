@@ -39,7 +39,7 @@ fn an_ingress_on_the_edge() {
     phases.check("the_controller_has_few_rights", || the_controller_has_few_rights(&lab));
     phases.check("an_ingress_in_another_namespace_is_not_answered", || another_namespace(&lab));
     phases.check("a_secret_that_an_ingress_names_is_its_certificate", || {
-        objects::certificate_of_an_ingress(&lab)
+        objects::certificate_of_an_ingress(&lab);
     });
     drop(plain);
     let secret = lab.edited(
