@@ -18,6 +18,8 @@ pub enum Owned {
     NftTable(String),
     /// Chains of iptables and ip6tables whose names start so, and the rules that jump to them.
     IptablesChains(String),
+    /// Kernel modules whose names start so and that were not loaded before: unloaded when nobody uses them any more.
+    KernelModules(String),
     /// A cgroup below the hierarchy's root.
     Cgroup(String),
     /// Sysctls that the software sets by itself: put back to the snapshot's value.

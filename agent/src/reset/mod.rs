@@ -3,13 +3,14 @@
 //!
 //! The order: stop what would make things anew (the kubelet), pods by CRI, what is left of them, containerd; then the
 //! baseline, newest first, each entry struck once its value is back; then what `owns` lists; then folders that are empty
-//! only now. A part that fails is reported and does not hold up the others. The notes on the host go last, and only when
+//! only now, and modules of the kernel that nothing uses any more. A part that fails is reported and does not hold up the others. The notes on the host go last, and only when
 //! nothing failed: a second reset goes on where a first one was cut off.
 
 mod cgroups;
 mod iptables;
 mod kept;
 pub(crate) mod links;
+mod modules;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod nft;
@@ -87,6 +88,7 @@ pub fn reset(
     work.remove_packages();
     work.remove(&kept.owned, options.delete_data);
     work.give_back(&kept.entries, true);
+    work.unload_modules(&kept.owned);
     work.reload(&kept.entries);
     let Work { mut report, has_failed, say, .. } = work;
     let mut seen = verify::compare(&kept, system.look())?.leftovers;

@@ -5,7 +5,7 @@ use garboard_protocol::reset::Leftover;
 
 use super::pattern::matches;
 use super::snapshot::Before;
-use super::{cgroups, iptables, links, mounts, namespaces, nft, tree};
+use super::{cgroups, iptables, links, modules, mounts, namespaces, nft, tree};
 use crate::steps::StepError;
 use crate::steps::path::failed;
 use crate::steps::sysctl::{live, path_of};
@@ -32,7 +32,8 @@ pub(super) fn remove(
         Owned::Link(name) => links::remove(name, before.links(), system),
         Owned::NetworkNamespace(name) => namespaces::remove(name, before.namespaces(), system),
         Owned::NftTable(name) => nft::remove(name, tables, before.tables(), system),
-        Owned::IptablesChains(_) => Ok(0),
+        // Together, and last of all: by `super::work`.
+        Owned::IptablesChains(_) | Owned::KernelModules(_) => Ok(0),
         Owned::Cgroup(name) => cgroups::remove(name, system),
         Owned::Sysctl(key) => match (before.sysctl(key), live(key, system.look())?) {
             (Some(earlier), Some(now)) if earlier != now => {
@@ -109,6 +110,14 @@ pub(super) fn leftovers(
                 .map(|name| of("iptables chain", name, there.clone()))
                 .collect()
         }
+        // One that others use by now is no business of ours any more.
+        Owned::KernelModules(prefix) => match before.modules() {
+            Some(keep) => modules::left(prefix, keep, look)?
+                .iter()
+                .map(|name| of("kernel module", name, there.clone()))
+                .collect(),
+            None => Vec::new(),
+        },
         Owned::Cgroup(name) => {
             cgroups::find(name, look)?.iter().map(|path| of("cgroup", path, there.clone())).collect()
         }

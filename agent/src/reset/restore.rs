@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use garboard_protocol::reset::Leftover;
 
+use super::modules;
 use crate::packages::{State, Status};
 use crate::steps::path::failed;
 use crate::steps::swap::COMMENT;
@@ -21,7 +22,8 @@ const JOB: Duration = Duration::from_mins(2);
 pub(crate) fn is_late(entry: &Entry, look: &dyn Look) -> bool {
     match entry {
         // Swap is turned on again only when nothing masks its unit; sshd reads its configuration when all of it is what it was.
-        Entry::Member { .. } | Entry::Swap { .. } | Entry::Sshd {} => true,
+        // A module goes after the links and mounts that need it.
+        Entry::Member { .. } | Entry::Swap { .. } | Entry::Sshd {} | Entry::KernelModule { .. } => true,
         Entry::Path { path, before: None } => {
             matches!(look.metadata(Path::new(path)), Ok(Some(found)) if found.kind == Kind::Directory)
         }
@@ -47,10 +49,7 @@ pub(crate) fn restore(entry: &Entry, baseline: &dyn Baseline, system: &dyn Syste
                 }
             }
         }
-        // A module that something else uses by now stays.
-        Entry::KernelModule { name } => {
-            run(&Command::new("modprobe", ["--remove", "--quiet", name]), system, &[])
-        }
+        Entry::KernelModule { name } => modules::give_back(name, system),
         Entry::Swap { path, unit } => turn_swap_on(path, unit.as_deref(), system),
         Entry::Unit { name, enabled, active, configured } => {
             restore_unit(name, enabled, *active, *configured, system)

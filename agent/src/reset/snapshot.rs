@@ -10,7 +10,7 @@ use std::path::Path;
 use garboard_protocol::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::{iptables, links, mounts, namespaces, nft};
+use super::{iptables, links, modules, mounts, namespaces, nft};
 use crate::steps::StepError;
 use crate::steps::swap::shared_kernel;
 use crate::steps::unit::{is_running, state};
@@ -108,6 +108,9 @@ pub(crate) struct Before {
     /// `FAMILY TABLE CHAIN` of the tables that `iptables-nft` uses too; none when the host has no `nft`.
     #[serde(default)]
     pub(crate) base_chains: Option<BTreeSet<String>>,
+    /// Names of the loaded kernel modules; none in a container, and where an earlier version noted nothing.
+    #[serde(default)]
+    pub(crate) modules: Option<BTreeSet<String>>,
     /// Mount points.
     pub(crate) mounts: Vec<String>,
     /// Names of unit files; which of the OS's are enabled, and all of `/etc`, is in `paths`.
@@ -163,7 +166,7 @@ impl Before {
     /// The host as it is.
     pub(crate) fn take(look: &dyn Look) -> Result<Self, StepError> {
         let (paths, truncated) = listing(look);
-        Ok(Self {
+        let mut before = Self {
             version: 1,
             machine_id: text(look, "/etc/machine-id"),
             late: MEMBER.iter().any(|path| matches!(look.metadata(Path::new(path)), Ok(Some(_)))),
@@ -182,7 +185,11 @@ impl Before {
             paths,
             places: BTreeMap::new(),
             truncated,
-        })
+            modules: None,
+        };
+        // Last: looking at the packet filter makes the kernel load modules, now and at every later look.
+        before.modules = modules::names(look)?;
+        Ok(before)
     }
 
     /// As it was sealed; nothing is believed of a snapshot that came from another machine.
@@ -223,6 +230,11 @@ impl Before {
     /// Base chains that stay, where that is known.
     pub(crate) fn base_chains(&self) -> Option<&BTreeSet<String>> {
         self.base_chains.as_ref().filter(|_| !self.late)
+    }
+
+    /// Kernel modules that stay, where that is known.
+    pub(crate) fn modules(&self) -> Option<&BTreeSet<String>> {
+        self.modules.as_ref().filter(|_| !self.late)
     }
 
     /// Mounts that stay. On a host that was a member before, those of pods are not told apart from others by this list.

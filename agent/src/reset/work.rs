@@ -13,7 +13,7 @@ use garboard_protocol::{Owned, StepId};
 use super::kept::Kept;
 use super::owned::subject;
 use super::snapshot::{self, Before};
-use super::{nft, owned, pods, processes, restore};
+use super::{modules, nft, owned, pods, processes, restore};
 use crate::boot::{has_word, running_line};
 use crate::packages::{self, Came, Patience};
 use crate::steps::path::failed;
@@ -233,6 +233,32 @@ impl Work<'_> {
                 }
             }
             work.remove_folders(&folders);
+        });
+    }
+
+    /// Unloads what the kernel loaded for the software, when nothing of it is left that needs it.
+    pub(super) fn unload_modules(&mut self, owned: &[Owned]) {
+        let prefixes: Vec<&str> = owned
+            .iter()
+            .filter_map(|owned| match owned {
+                Owned::KernelModules(prefix) => Some(prefix.as_str()),
+                _ => None,
+            })
+            .collect();
+        let Some(keep) = self.before.modules().cloned().filter(|_| !prefixes.is_empty()) else { return };
+        self.part("modules", "unloading kernel modules", |work| {
+            let unloaded = match modules::remove(&prefixes, &keep, work.system) {
+                Ok(unloaded) => unloaded,
+                Err(error) => return work.failed("kernel module", "modules", &error),
+            };
+            work.report.restored += unloaded.count;
+            if !unloaded.in_use.is_empty() {
+                let names = unloaded.in_use.join(" ");
+                work.note("kernel modules", &names, "were not loaded before, but others use them by now");
+            }
+            for (name, why) in &unloaded.refused {
+                work.note("kernel module", name, &format!("could not be unloaded, a reboot does it: {why}"));
+            }
         });
     }
 

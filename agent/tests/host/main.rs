@@ -7,6 +7,7 @@ mod clock;
 mod files;
 mod machine;
 mod membership;
+mod modules;
 mod packages;
 mod packet_filter;
 mod programs;

@@ -6,6 +6,7 @@ use std::path::Path;
 use garboard_agent::system::fake::Fake;
 use garboard_agent::system::{Command, CommandError, Look, Output};
 
+use crate::modules;
 use crate::sshd_program::{self, Sshd};
 
 /// What lives in the memory of the machine's programs.
@@ -27,6 +28,12 @@ pub(crate) struct World {
     pub(crate) kubeadm_breaks: bool,
     /// Swap that was turned off, as the lines of `/proc/swaps`.
     pub(crate) swapped_off: BTreeMap<String, String>,
+    /// What `ip` tells of the links, by network namespace (a file that stands for it; none for the host's own): their kinds.
+    pub(crate) links: BTreeMap<String, Vec<String>>,
+    /// Tables in other network namespaces.
+    pub(crate) tables_within: BTreeMap<String, String>,
+    /// Modules that `rmmod` does not get out, though nobody uses them.
+    pub(crate) stuck_modules: BTreeSet<String>,
     /// Joins refused because the cluster still has a Ready node of this name.
     pub(crate) stale_joins: u32,
 }
@@ -167,14 +174,21 @@ pub(crate) fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<R
         }
         ("kubeadm", [verb, ..]) => Some(kubeadm(fake, world, verb, command)),
         ("modprobe", ["--dry-run", .., "absent"]) => refused(""),
-        ("modprobe", ["--remove", .., name]) => {
-            fake.take(&format!("/sys/module/{name}"));
-            fake.take("/proc/sys/net/bridge");
-            let loaded = fake.content("/proc/modules").unwrap_or_default();
-            let left: String =
-                loaded.split_inclusive('\n').filter(|line| line.split(' ').next() != Some(name)).collect();
-            fake.put("/proc/modules", left.as_bytes(), 0o644);
-            printed(String::new())
+        ("rmmod", [name]) if world.stuck_modules.contains(*name) => {
+            refused("rmmod: ERROR: Operation not permitted")
+        }
+        ("rmmod", [name]) => Some(Ok(modules::unload(fake, name))),
+        ("modprobe", ["--resolve-alias", alias]) => match *alias {
+            "rtnl-link-bond" => printed("bonding\n".to_owned()),
+            alias => printed(format!("{}\n", alias.strip_prefix("rtnl-link-").unwrap())),
+        },
+        ("ip", ["-json", "-details", "link", "show"]) => printed(modules::links(world, "")),
+        ("nsenter", [namespace, "ip", ..]) => {
+            printed(modules::links(world, namespace.strip_prefix("--net=").unwrap()))
+        }
+        ("nsenter", [namespace, "nft", ..]) => {
+            let tables = world.tables_within.get(namespace.strip_prefix("--net=").unwrap());
+            printed(tables.map(|table| format!("table {table}\n")).unwrap_or_default())
         }
         ("modprobe", [.., name]) => {
             if !name.starts_with("--") && arguments.len() == 1 {

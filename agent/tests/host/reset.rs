@@ -76,7 +76,7 @@ pub(crate) fn reset(machine: &Machine, options: &ResetOptions) -> (ResetReport, 
     (report.unwrap(), keepsake)
 }
 
-fn verify(machine: &Machine, keepsake: &Keepsake) -> ResetReport {
+pub(crate) fn verify(machine: &Machine, keepsake: &Keepsake) -> ResetReport {
     reset::verify(&machine.engine(), Some(keepsake)).unwrap()
 }
 

@@ -48,10 +48,15 @@ pub const MASKS: [Mask; 12] = [
 ];
 
 /// What besides a virtual machine changes by itself: it has timers, devices and a kernel of its own.
-pub const VM_MASKS: [Mask; 4] = [
+pub const VM_MASKS: [Mask; 5] = [
     value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot"),
     value("tree", "/run/udev/data/*", "how long after the boot udev saw a device first"),
     hidden("tree", "/run/udev/watch/*", "udev numbers the disks it watches as they come"),
+    hidden(
+        "tree",
+        "/dev/char/10:232",
+        "udev's link for the kvm device, there when the processor's kvm module was loaded in time at this boot",
+    ),
     value("sysctl", "vm/user_reserve_kbytes", "a share of the memory that was free at the boot"),
 ];
 
@@ -108,6 +113,7 @@ mod tests {
             ("swap", "/swapfile"),
             ("unit", "dev-zram0.swap"),
             ("unit", "systemd-timesyncd.service"),
+            ("tree", "/dev/char/10:200"),
             ("tree", "/etc/fstab"),
             ("tree", "/etc/adjtime"),
         ] {

@@ -89,6 +89,7 @@ fn claims_of(playbook: &Playbook) -> Vec<Claim<'_>> {
             Owned::NetworkNamespace(name) => (format!("network namespace {name}"), false),
             Owned::NftTable(name) => (format!("nft table {name}"), false),
             Owned::IptablesChains(name) => (format!("iptables chains {name}"), false),
+            Owned::KernelModules(name) => (format!("kernel modules {name}"), false),
             Owned::Cgroup(name) => (format!("cgroup {name}"), false),
             Owned::Sysctl(key) => (format!("sysctl {key}"), false),
             Owned::Mounts(path) => (format!("mounts {path}"), false),

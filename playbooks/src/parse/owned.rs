@@ -8,13 +8,14 @@ use crate::file::Spanned;
 use crate::yaml::{Fields, Node};
 
 /// The kinds, as in [`Owned`].
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "path",
     "data",
     "link",
     "network_namespace",
     "nft_table",
     "iptables_chains",
+    "kernel_modules",
     "cgroup",
     "sysctl",
     "mounts",
@@ -45,6 +46,7 @@ impl Reader<'_> {
             }
             "nft_table" => (self.nft_table(value)?, Owned::NftTable),
             "iptables_chains" => (self.literal(value, "how names of chains begin")?, Owned::IptablesChains),
+            "kernel_modules" => (self.kernel_modules(value)?, Owned::KernelModules),
             "cgroup" => (self.literal(value, "a cgroup below the root")?, Owned::Cgroup),
             "sysctl" => (self.literal(value, "the dotted key of a sysctl")?, Owned::Sysctl),
             other => {
@@ -57,6 +59,20 @@ impl Reader<'_> {
             }
         };
         Some(Spanned { value: owned(value.value), span: value.span })
+    }
+
+    fn kernel_modules(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let prefix = self.literal(node, "how names of kernel modules begin")?;
+        let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+        if !prefix.value.bytes().all(is_of_names) {
+            let message = format!(
+                "`{}` begins no name of a kernel module: they have letters, digits, `_`",
+                prefix.value
+            );
+            self.faults.push(Fault::new(prefix.span, message).help("for example `nft_`"));
+            return None;
+        }
+        Some(prefix)
     }
 
     fn nft_table(&mut self, node: &Node) -> Option<Spanned<String>> {

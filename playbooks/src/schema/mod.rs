@@ -57,6 +57,8 @@ struct Owned {
     nft_table: Option<Literal>,
     /// Chains whose names begin so, and the rules that jump to them.
     iptables_chains: Option<Literal>,
+    /// Kernel modules whose names begin so and that were not loaded before: unloaded when nobody uses them any more.
+    kernel_modules: Option<Literal>,
     /// A cgroup below the root.
     cgroup: Option<Literal>,
     /// The dotted key of a sysctl, put back to what it was before.

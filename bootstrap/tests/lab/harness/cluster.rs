@@ -1,7 +1,10 @@
 //! The cluster on a lab's hosts, asked with `kubectl`.
 
+use std::time::Duration;
+
 use super::TestLab;
 use super::invocation::{Finished, lines_of};
+use super::reach::until;
 
 /// How many seconds nodes and pods may take to get where they are going, unless their hosts are emulated.
 const SECONDS: u32 = 150;
@@ -16,6 +19,14 @@ impl TestLab {
     /// `kubectl`, whatever becomes of it.
     pub(crate) fn try_kubectl(&self, arguments: &[&str]) -> Finished {
         self.lab_command(&["run"], &[["--", "kubectl"].as_slice(), arguments].concat())
+    }
+
+    /// Waits until the API server answers, and says so itself, after its host was away.
+    #[track_caller]
+    pub(crate) fn wait_for_api(&self) {
+        let longest = Duration::from_secs((SECONDS * self.patience()).into());
+        let answers = || self.try_kubectl(&["get", "--raw", "/readyz", "--request-timeout=10s"]).code == 0;
+        assert!(until(longest, answers), "the API server does not answer within {} s", longest.as_secs());
     }
 
     /// Waits on what `kubectl wait` watches.

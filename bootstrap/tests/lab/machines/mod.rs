@@ -141,6 +141,8 @@ fn back_after(lab: &TestLab, interrupt: impl FnOnce(&garboard_lab::Lab) -> garbo
     let now = boot_of(lab, "cp1");
     assert_ne!(before, now);
     assert_eq!(swaps(lab, "cp1"), 0, "swap is on again");
+    // `kubectl wait` waits for nobody who does not answer at all.
+    lab.wait_for_api();
     lab.wait(&[&format!("--for=jsonpath={{.status.nodeInfo.bootID}}={now}"), "node/cp1"]);
     lab.assert_ready();
 }
