@@ -15,7 +15,7 @@ const NODE_PORT: u16 = 30080;
 const PROTECTED: Duration = Duration::from_secs(10);
 /// Longest until kube-proxy serves node ports again; after a boot the whole node has to come back.
 const SERVED: Duration = Duration::from_mins(2);
-/// UDP ports beside the usual ones: VXLAN, WireGuard, IKE, OpenVPN, mDNS, SNMP.
+/// UDP ports beside the usual ones: VXLAN, `WireGuard`, IKE, OpenVPN, mDNS, SNMP.
 const UDP: &str = "U:8472,51820,500,1194,5353,161";
 
 #[test]

@@ -1,4 +1,5 @@
 //! A home: who reaches whom through its router, what the router says and the DNS server takes, and that nothing of it stays.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -33,10 +33,10 @@ fn a_taken_edge_host_finds_no_key_to_others_and_reaches_only_what_its_tier_may()
     });
     phases.check("a_host_at_home_reaches_more", || reaches::more_from_home(&lab));
     phases.check("it_reaches_only_what_its_tier_may", || {
-        reaches::only_what_the_tier_may(&lab, &reaches::host(&lab, "edge1"))
+        reaches::only_what_the_tier_may(&lab, &reaches::host(&lab, "edge1"));
     });
     phases.check("its_pods_reach_only_what_its_tier_may", || {
-        reaches::only_what_the_tier_may(&lab, &reaches::pod(&lab))
+        reaches::only_what_the_tier_may(&lab, &reaches::pod(&lab));
     });
     drop(edited);
     phases.must("lab down", || drop(lab));
