@@ -85,14 +85,14 @@ fn lab(test: &Test, product: &Product, source: &upstream::Source) -> anyhow::Res
     }
 }
 
-/// Those of them that these words for the test program choose. Labs wait more than they compute, so that two of them share this
-/// machine; a test that needs it for itself says so (`harness::Company`).
+/// Those of them that these words for the test program choose. One at a time: the hosts of all labs are root's on this machine, and
+/// share its 128 instances of inotify (`fs.inotify.max_user_instances`), which those of two labs use up.
 pub(crate) fn on_hosts(words: &[&str], product: &Product, source: &upstream::Source) -> anyhow::Result<()> {
     let mut command = cargo();
     command
         .current_dir(root())
         .args(["test", "--package", "garboard", "--features", "lab", "--test", "lab"])
-        .args(["--", "--test-threads", "2"])
+        .args(["--", "--test-threads", "1"])
         .env("GARBOARD_BINARY", product.path())
         .env("GARBOARD_MIRROR", product::mirror_arguments(source).last().cloned().unwrap_or_default())
         .args(words);

@@ -162,7 +162,8 @@ async fn ask(given: &Given, answers: &mut Answers, person: &dyn Person) -> Resul
     }
     // Rules about the control plane (its address, for one) are met only now.
     none_of(answers.faults())?;
-    if given.edge.is_none() && answers.hosts.len() > 1 {
+    // Whoever names hosts by flags would have named this one, too.
+    if given.edge.is_none() && given.hosts.is_empty() && answers.hosts.len() > 1 {
         ask_edge(answers, person).await?;
     }
     ask_login(given, answers, person).await?;
