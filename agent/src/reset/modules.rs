@@ -150,7 +150,7 @@ fn needed_uncounted(look: &dyn Look) -> Result<BTreeSet<String>, StepError> {
                 }
             }
             // It ended with its process while we looked.
-            Err(_) if !id_of(&file, look).is_some_and(|now| now == id) && file.starts_with("/proc/") => {}
+            Err(_) if id_of(&file, look).is_none_or(|now| now != id) && file.starts_with("/proc/") => {}
             Err(error) => return Err(error),
         }
     }

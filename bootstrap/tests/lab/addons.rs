@@ -109,12 +109,14 @@ fn a_kubelet_is_known(lab: &TestLab) {
     lab.kubectl(&["logs", "--namespace=kube-system", "daemonset/kube-proxy", "--tail=1"]);
 }
 
-/// A kubelet reads a new pair by itself.
+/// Whoever can write there poses as another node.
 fn anothers_certificate(lab: &TestLab) {
     let pair = fs_err::read_to_string(lab.cluster_state().join("serving/kubelet-cp1.pem")).unwrap();
     let (certificate, key) = pair.split_at(pair.find("-----BEGIN PRIVATE KEY").unwrap());
     lab.host("w1").write("/etc/garboard-kubelet/serving.crt", certificate);
     lab.host("w1").write("/etc/garboard-kubelet/serving.key", key);
+    // What is connected already asks for no certificate again.
+    lab.host("w1").exec(&["systemctl", "restart", "kubelet"]);
     assert!(until(MEASURED, || is_known(lab, "w1", "cp1")), "the kubelet shows no other certificate");
     assert!(
         until(MEASURED, || measured(lab, "w1").is_none()),
