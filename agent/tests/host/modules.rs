@@ -219,7 +219,8 @@ pub(crate) fn unload(fake: &Fake, name: &str) -> Output {
             words[3] = if users.is_empty() { "-".to_owned() } else { format!("{},", users.join(",")) };
             words[2] = (words[2].parse::<u32>().unwrap() - 1).to_string();
         }
-        left += &format!("{}\n", words.join(" "));
+        left.push_str(&words.join(" "));
+        left.push('\n');
     }
     fake.put(MODULES, left.as_bytes(), 0o644);
     fake.take(&format!("/sys/module/{name}"));
