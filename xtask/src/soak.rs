@@ -49,6 +49,6 @@ fn stages(soak: &Soak, watch: &mut Stopwatch) -> anyhow::Result<()> {
         ]);
         program::run(&mut command)
     })?;
-    watch.stage("clusters on virtual machines", || test::on_hosts(&[test::LONG], &product, &source))?;
+    watch.stage("the long tests on lab hosts", || test::on_hosts(&test::LONG, &product, &source))?;
     watch.stage("arbitrary input", || fuzz::all(soak.minutes.saturating_mul(60)))
 }

@@ -11,8 +11,8 @@ use crate::{agents, emulated, fuzz, macos, packages, program, toolchain, upstrea
 /// For each reader of foreign input; `cargo xtask soak` has an hour for each.
 const FUZZ_SECONDS: u32 = 30;
 
-/// Clusters on virtual machines: `cargo xtask soak` has the time for them.
-pub(crate) const LONG: &str = "machines::";
+/// Clusters on virtual machines, and scans of every port from a taken edge host and its pods: `cargo xtask soak` has the time for them.
+pub(crate) const LONG: [&str; 2] = ["machines::", "taken::"];
 
 /// Those that bring tests along.
 const FEATURES: &str = "garboard/lab,garboard-lab/vm,garboard-playbooks/packets";
@@ -77,11 +77,11 @@ fn in_root(arguments: &[&str]) -> std::process::Command {
     command
 }
 
-/// The tests of `bootstrap/tests/lab`, with the release build of the product, but for those on virtual machines.
+/// The tests of `bootstrap/tests/lab`, with the release build of the product, but for the long ones.
 fn lab(test: &Test, product: &Product, source: &upstream::Source) -> anyhow::Result<()> {
     match &test.lab {
         Some(name) => on_hosts(&[name], product, source),
-        None => on_hosts(&["--skip", LONG], product, source),
+        None => on_hosts(&LONG.map(|name| ["--skip", name]).concat(), product, source),
     }
 }
 

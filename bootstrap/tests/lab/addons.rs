@@ -135,7 +135,7 @@ fn a_claim(lab: &TestLab) {
     lab.wait(&["--for=condition=Ready", "pod/writer"]);
     let volume =
         lab.kubectl(&["get", "pvc", "notes", "-o", "jsonpath={.status.phase} {.spec.storageClassName}"]);
-    assert_eq!(volume, "Bound local-path");
+    assert_eq!(volume.trim(), "Bound local-path");
     let found = lab.host("cp1").exec(&["find", VOLUMES, "-name", "first"]);
     assert_eq!(lab.host("cp1").exec(&["cat", found.trim()]), "written\n");
     assert_eq!(lab.host("cp1").exec(&["stat", "--format=%a %U", VOLUMES]), "700 root\n");
