@@ -28,7 +28,7 @@ pub(crate) fn run(soak: &Soak) -> anyhow::Result<ExitCode> {
 
 fn stages(soak: &Soak, watch: &mut Stopwatch) -> anyhow::Result<()> {
     watch.stage("Debian packages", || {
-        packages::ensure(&[packages::UPSTREAM, packages::LAB].concat(), soak.yes)
+        packages::ensure(&[packages::UPSTREAM, packages::LAB, packages::TEST].concat(), soak.yes)
     })?;
     let source =
         watch.stage("artifacts", || upstream::ensure(upstream::Options { force: true, yes: soak.yes }))?;
