@@ -263,8 +263,10 @@ impl ClusterChain<'_> {
     async fn perform(&self, cluster: &Cluster, step: &PlannedClusterStep) -> Result<Vec<Change>, Problem> {
         match &step.step {
             ClusterStep::Manifest { documents } => cluster.apply(documents).await,
-            ClusterStep::Label { node, labels } => cluster.label(node, labels).await,
-            ClusterStep::Taint { node, key, value } => cluster.taint(node, key, value.as_deref()).await,
+            ClusterStep::Label { node, labels } => self.of_node(node, cluster.label(node, labels).await),
+            ClusterStep::Taint { node, key, value } => {
+                self.of_node(node, cluster.taint(node, key, value.as_deref()).await)
+            }
             ClusterStep::WaitNodes { names, ready } => {
                 self.wait_nodes(cluster, step, names, *ready).await.map(|()| Vec::new())
             }
@@ -296,6 +298,19 @@ impl ClusterChain<'_> {
         match token.expose().split_once('.') {
             Some((id, _)) => cluster.token_signed(id).await,
             None => Ok(()),
+        }
+    }
+
+    /// What was done to a node, which may never have come because its host failed in this run, or is not of it: that is told there.
+    fn of_node(
+        &self,
+        node: &str,
+        done: Result<Vec<Change>, ClusterError>,
+    ) -> Result<Vec<Change>, ClusterError> {
+        let expected = || !self.run.may_change(node) || self.signals.failed_hosts().contains(node);
+        match done {
+            Err(ClusterError::Refused { code: 404, .. }) if expected() => Ok(Vec::new()),
+            done => done,
         }
     }
 

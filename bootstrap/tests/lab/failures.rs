@@ -99,8 +99,10 @@ fn a_host_dead_at_the_start_is_named_and_left_out(lab: &TestLab) {
     lab.lab().power_on(&[HOST.to_owned()]).unwrap();
 }
 
-/// The second run is the first for this host. In its middle the network is gone.
+/// The second run is the first for this host. In its middle the network is gone; what its node was to get is no failure more.
 fn a_host_cut_off_in_the_middle_is_named_with_its_step(lab: &TestLab) {
+    let _labelled =
+        lab.edited(&format!("  {HOST}: {{ "), &format!("  {HOST}: {{ labels: {{ shelf: upper }}, "));
     let mut step = None;
     let up = lab.follow(&["up", "--reconnect", "20s"], |event, _| {
         if step.is_none() && is_importing(event) {
