@@ -26,6 +26,10 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// The file whose lock a host's supervisor holds for as long as it lives.
 pub(crate) const LOCK: &str = "supervisor.lock";
+/// What a host's present boot says.
+const CONSOLE: &str = "console.log";
+/// What the boot before said: why it ended.
+const CONSOLE_BEFORE: &str = "console.before.log";
 /// The file that says that a host was switched off, rather than never started or lost with the machine's own reboot.
 pub(crate) const OFF: &str = "off";
 
@@ -103,7 +107,8 @@ fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<(Exit
     let socket_path = folder.join("notify");
     let socket = bind(&socket_path)?;
     let monitor = if is_vm { Some(Monitor::listen(&folder)?) } else { None };
-    let console = File::create(folder.join("console.log"))?.into_parts().0;
+    keep_console(&folder)?;
+    let console = File::create(folder.join(CONSOLE))?.into_parts().0;
     let mut child = Command::new(&places.program)
         .args(["lab", "boot", lab, host])
         .env("NOTIFY_SOCKET", &socket_path)
@@ -134,6 +139,13 @@ fn run_once(places: &Places, lab: &str, host: &str, number: u32) -> Result<(Exit
             let status = wait_to_end(child, &boot)?;
             return Ok((status, status.code() == Some(REBOOT)));
         }
+    }
+}
+
+fn keep_console(folder: &Path) -> Result<()> {
+    match fs_err::rename(folder.join(CONSOLE), folder.join(CONSOLE_BEFORE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
