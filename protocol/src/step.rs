@@ -2,13 +2,20 @@
 //!
 //! The YAML form (templates, names of artifacts) lives in `garboard-playbooks`; this is what it renders to.
 
+mod boot;
+mod cluster;
+mod withdraw;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::secret::Secret;
+
+pub use boot::{BootConfig, Clock, ClockReference, Pending, Reboot};
+pub use cluster::{ClusterId, ClusterNote, KubeadmInit, KubeadmJoin};
+pub use withdraw::{Thing, Withdraw};
 
 /// Names a step within a host's chain: `PLAYBOOK/NUMBER`, number from 1; for example `containerd/3`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -299,74 +306,6 @@ impl ImageSource {
     }
 }
 
-/// `kubeadm init`, three-state. Outputs: `ca_hash` (`sha256:` of the CA's public key, as `kubeadm join` wants it).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubeadmInit {
-    /// This node's name.
-    pub node_name: String,
-    /// The kubeadm configuration with its ephemeral token; sent only to be applied, never to be probed.
-    pub config: Option<Secret>,
-    /// Longest the whole command may take, in seconds.
-    pub timeout_seconds: u64,
-}
-
-/// `kubeadm join` as a worker, three-state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KubeadmJoin {
-    /// This node's name.
-    pub node_name: String,
-    /// `sha256:…` of the CA's public key of the cluster to join, where known: a member of another cluster is never "done".
-    pub ca_hash: Option<String>,
-    /// The kubeadm configuration with its ephemeral token; sent only to be applied, never to be probed.
-    pub config: Option<Secret>,
-    /// Longest the whole command may take, in seconds.
-    pub timeout_seconds: u64,
-}
-
-/// Which cluster this host belongs to, noted in `/var/lib/garboard/cluster.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterNote {
-    /// The note's content.
-    pub cluster: ClusterId,
-}
-
-/// The clock is right, and something keeps it so. A host whose clock follows a time service is believed; else the client's time
-/// counts. Restore gives back whether the time service starts at boot and runs; the time itself stays right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Clock {
-    /// What the time is; `None`: nobody knows better than the host.
-    pub reference: Option<ClockReference>,
-    /// How far the host's clock may be off before it is set, in milliseconds.
-    pub tolerance_milliseconds: u64,
-}
-
-/// A moment on two clocks: the client's, and the host's count since its boot. The count goes on evenly whatever happens to the
-/// host's clock, so that the time can be told from it as long as the host is not booted again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClockReference {
-    /// The boot the count belongs to.
-    pub boot_id: String,
-    /// The host's `CLOCK_BOOTTIME`, in milliseconds.
-    pub boot_milliseconds: u64,
-    /// The client's clock at that moment, milliseconds since 1970.
-    pub time_milliseconds: u64,
-}
-
-/// Kernel parameters in the file that the boot loader reads: a Raspberry Pi's `cmdline.txt`. They take effect at the next boot.
-/// Its one line stays one, all else of it byte for byte; restore takes these words away again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BootConfig {
-    /// Each as the kernel takes it, for example `cgroup_enable=memory`; at least one.
-    pub kernel_parameters: Vec<String>,
-}
-
-/// A reboot, where something pends that only a boot brings about; never otherwise. The executor ends with it. Nothing to restore.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reboot {
-    /// What it looks for; at least one.
-    pub pending: Vec<Pending>,
-}
-
 /// An nftables table of our own, replaced as a whole. It may cut the connection: it is loaded at run time only, taken back by a timer
 /// on the host, and made permanent once a client has confirmed it over a connection that it opened afterwards. Restore removes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -395,68 +334,6 @@ impl Sshd {
     pub fn path(&self) -> String {
         format!("/etc/ssh/sshd_config.d/{}.conf", self.name)
     }
-}
-
-/// What earlier steps of a playbook made here, and what it would not make here any more: each goes back to what it was before, as with a
-/// reset. Nothing to restore.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdraw {
-    /// Whose steps they were.
-    pub playbook: String,
-    /// What they may have made; only what the baseline knows is touched. At least one.
-    pub things: Vec<Thing>,
-    /// Folders above them that other steps make here; all others above them that came with them go once they are empty.
-    pub kept: Vec<String>,
-}
-
-/// Something that a step makes, by what names it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Thing {
-    /// A file or a folder.
-    Path(String),
-    /// All files in a folder.
-    FilesIn(String),
-    /// A kernel setting.
-    Sysctl(String),
-    /// A kernel module.
-    KernelModule(String),
-    /// A unit of systemd.
-    Unit(String),
-    /// A table of nftables.
-    NftTable(String),
-    /// Settings of sshd, by the path of their file.
-    Sshd(String),
-}
-
-/// What only a boot brings about.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pending {
-    /// The boot loader's file has this parameter, the running kernel does not.
-    KernelParameter(String),
-    /// The operating system asks for it: `/run/reboot-required` of Debian and Ubuntu.
-    Required,
-}
-
-impl fmt::Display for Pending {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::KernelParameter(parameter) => parameter,
-            Self::Required => "the operating system's packages",
-        })
-    }
-}
-
-/// A cluster's identity.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ClusterId {
-    /// As in the inventory.
-    pub name: String,
-    /// `sha256:` of the CA's public key (`SubjectPublicKeyInfo`, DER), the same text kubeadm uses for discovery.
-    pub ca_hash: String,
-    /// UID of the namespace `kube-system`.
-    pub uid: String,
 }
 
 /// Named results of a step.
