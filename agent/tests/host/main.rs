@@ -5,6 +5,7 @@
 mod boot;
 mod clock;
 mod files;
+mod guarded;
 mod machine;
 mod membership;
 mod modules;

@@ -1,15 +1,13 @@
 //! Tables of the packet filter: confirmed and kept, or taken back, whatever happens in between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
-use garboard_agent::guard::Guard;
 use garboard_protocol::Step;
 use garboard_protocol::event::FailureKind;
 use garboard_protocol::reset::ResetOptions;
 use garboard_protocol::step::Nft;
 
+use crate::guarded::{confirmed, is_disarmed, nobody};
 use crate::machine::Machine;
 
 const TABLE: &str = "inet garboard_edge";
@@ -26,26 +24,6 @@ fn loaded(machine: &Machine) -> Option<String> {
 
 fn has(machine: &Machine, rules: &str) -> bool {
     loaded(machine).is_some_and(|loaded| loaded.contains(rules))
-}
-
-/// Loads it, and confirms by a client that comes afterwards.
-fn confirmed(machine: &Machine, step: &Step) {
-    let guard = Arc::new(Guard::with_patience(Duration::from_secs(30)));
-    let confirm = |id: &_| {
-        guard.arrived(1);
-        guard.confirm(id, 1).unwrap();
-    };
-    machine.run_guarded(step, &guard, confirm).unwrap();
-}
-
-fn nobody() -> Arc<Guard> {
-    Arc::new(Guard::with_patience(Duration::from_millis(5)))
-}
-
-/// Nothing is left of the guard.
-fn is_disarmed(machine: &Machine) -> bool {
-    machine.world.lock().unwrap().timers.is_empty()
-        && !machine.fake.tree().keys().any(|path| path.starts_with("/run/garboard-guard"))
 }
 
 #[test]

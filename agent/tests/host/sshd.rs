@@ -1,15 +1,13 @@
 //! Settings of sshd: confirmed and kept, or taken back, whatever happens in between; never without effect in silence.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::time::Duration;
 
-use garboard_agent::guard::Guard;
 use garboard_protocol::Step;
 use garboard_protocol::event::FailureKind;
 use garboard_protocol::reset::ResetOptions;
 use garboard_protocol::step::Sshd;
 
+use crate::guarded::{confirmed, is_disarmed, nobody};
 use crate::machine::Machine;
 
 const FILE: &str = "/etc/ssh/sshd_config.d/00-garboard.conf";
@@ -36,26 +34,6 @@ fn machine() -> Machine {
 
 fn running(machine: &Machine) -> String {
     machine.world.lock().unwrap().sshd.settings.clone()
-}
-
-fn confirmed(machine: &Machine, step: &Step) {
-    let guard = Arc::new(Guard::with_patience(Duration::from_secs(30)));
-    let confirm = |id: &_| {
-        guard.arrived(1);
-        guard.confirm(id, 1).unwrap();
-    };
-    machine.run_guarded(step, &guard, confirm).unwrap();
-}
-
-fn nobody() -> Arc<Guard> {
-    Arc::new(Guard::with_patience(Duration::from_millis(5)))
-}
-
-/// Nothing is left of the guard.
-fn is_disarmed(machine: &Machine) -> bool {
-    machine.world.lock().unwrap().timers.is_empty()
-        && !machine.fake.tree().keys().any(|path| path.starts_with("/run/garboard-guard"))
-        && machine.fake.content("/proc/self/mountinfo").unwrap().is_empty()
 }
 
 #[test]
