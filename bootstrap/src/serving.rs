@@ -18,7 +18,7 @@ use garboard_inventory::Secret;
 use jiff::Timestamp;
 
 use crate::pki::{Authority, PkiError, ServerCertificate, Validity};
-use crate::state::write_durably;
+use crate::state::private_file::write_durably;
 use crate::vpn::FolderError;
 
 const AUTHORITY: &str = "ca.crt";
@@ -136,7 +136,7 @@ impl Folder {
         }
         fs_err::rename(&new, &self.path).map_err(at("create", &self.path))?;
         let parent = self.path.parent().unwrap_or(Path::new("."));
-        crate::state::sync_folder(parent).map_err(at("write", parent))?;
+        crate::state::private_file::sync_folder(parent).map_err(at("write", parent))?;
         Ok(authority)
     }
 

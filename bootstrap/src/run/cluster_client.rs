@@ -5,8 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 
 use super::Run;
-use super::cluster_chain::failed;
-use crate::cluster::{ByteStream, Cluster};
+use crate::cluster::{ByteStream, Cluster, ClusterError};
 use crate::problem::{Exit, Problem};
 use crate::session::Session;
 
@@ -37,4 +36,9 @@ impl Run {
         let name = &self.inventory().cluster.endpoint.host;
         Cluster::connect(opener, &credentials, name, ca_hash).map_err(|error| failed(&error).host(leader))
     }
+}
+
+/// The API did not do what was asked.
+pub(super) fn failed(error: &ClusterError) -> Problem {
+    Problem::from_error(Exit::Failed, error)
 }

@@ -9,7 +9,8 @@ use garboard_protocol::Change;
 use garboard_protocol::change::Field;
 use garboard_protocol::step::StepId;
 
-use super::cluster_chain::{doing, failed};
+use super::cluster_client::failed;
+use super::cluster_step::doing;
 use super::difference::ClusterDifference;
 use super::{Plan, Reached, Run};
 use crate::cluster::{Cluster, ClusterConfiguration, ClusterError};

@@ -6,6 +6,7 @@ mod chain;
 mod clock;
 mod cluster_chain;
 mod cluster_client;
+mod cluster_step;
 mod comparison;
 mod ddns;
 pub mod difference;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::chain::{Chain, Ended, Halt};
 use super::clock::ClockReading;
-use super::cluster_chain::failed;
+use super::cluster_client::failed;
 use super::difference::Difference;
 use super::interrupt::Stop;
 use super::signal::Given;

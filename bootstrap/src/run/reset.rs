@@ -52,7 +52,7 @@ impl Run {
         let deleted = async {
             let cluster = self.connect_cluster(leader, Some(&host.session), ca_hash).await?;
             for name in self.host_names() {
-                cluster.delete_node(&name).await.map_err(|error| super::cluster_chain::failed(&error))?;
+                cluster.delete_node(&name).await.map_err(|error| super::cluster_client::failed(&error))?;
             }
             Ok::<(), Problem>(())
         };

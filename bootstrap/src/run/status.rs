@@ -68,7 +68,7 @@ impl Status {
         plan: &Plan,
     ) -> Result<Self, Ended> {
         let nodes = match &plan.cluster {
-            Some(cluster) => cluster.nodes().await.map_err(|error| super::cluster_chain::failed(&error))?,
+            Some(cluster) => cluster.nodes().await.map_err(|error| super::cluster_client::failed(&error))?,
             None => Vec::new(),
         };
         let hosts = run.inventory().hosts.iter().map(|host| {

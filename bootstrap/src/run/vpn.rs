@@ -172,9 +172,9 @@ impl Run {
             key: &issued.key,
             tls_crypt_key: &client_key.pem,
         };
-        crate::state::write_durably(path, profile.render().expose().as_bytes()).map_err(|error| {
-            Problem::from_error(Exit::Failed, &error).help("name another file with `--output-file`")
-        })?;
+        crate::state::private_file::write_durably(path, profile.render().expose().as_bytes()).map_err(
+            |error| Problem::from_error(Exit::Failed, &error).help("name another file with `--output-file`"),
+        )?;
         record.note_written(user, issued.serial);
         if replace {
             record.revoke(user, now, Some(issued.serial));

@@ -1,12 +1,16 @@
 //! What the laptop remembers: a folder a cluster, private to its user, and the store of blobs.
 
+pub(crate) mod private_file;
+
 use std::fs::{DirBuilder, File, TryLockError};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use garboard_protocol::reset::Keepsake;
 use garboard_protocol::step::ClusterId;
+
+use private_file::write_privately;
 
 const KNOWN_HOSTS: &str = "known_hosts";
 
@@ -209,28 +213,6 @@ impl ClusterState {
             _ => Ok(()),
         }
     }
-}
-
-/// Wholly or not at all, mode 0600; the folder is there.
-pub(crate) fn write_privately(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(content)?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The same, and it is on the disk, name and all, before anything else happens.
-pub(crate) fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
-    write_privately(path, content)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
-}
-
-/// What was renamed into the folder stays there, also when the power goes.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    fs_err::File::open(folder)?.sync_all()
 }
 
 /// The id of a run that nobody has seen yet.

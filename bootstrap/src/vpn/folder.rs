@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 use super::{Record, ServerCertificate};
 use crate::pki::{self, Authority, PkiError, ServerKey};
-use crate::state::write_durably;
+use crate::state::private_file::write_durably;
 
 const AUTHORITY: &str = "ca.crt";
 const AUTHORITY_KEY: &str = "ca.key";
@@ -111,7 +111,7 @@ impl Folder {
         }
         fs_err::rename(&new, &self.path).map_err(at("create", &self.path))?;
         let parent = self.path.parent().unwrap_or(Path::new("."));
-        crate::state::sync_folder(parent).map_err(at("write", parent))
+        crate::state::private_file::sync_folder(parent).map_err(at("write", parent))
     }
 
     /// Whether the authority's key takes a passphrase.

@@ -210,7 +210,7 @@ impl Site {
             key: &issued.key,
             tls_crypt_key: &client_key.pem,
         };
-        crate::state::write_durably(&path, profile.render().expose().as_bytes()).unwrap();
+        crate::state::private_file::write_durably(&path, profile.render().expose().as_bytes()).unwrap();
         assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         path
     }

@@ -35,7 +35,7 @@ impl Record {
         let mut after: String =
             before.lines().filter_map(|line| without(line, names)).map(|line| line + "\n").collect();
         after.extend([names.join(",").as_str(), " ", public_key, "\n"]);
-        crate::state::write_privately(&self.path, after.as_bytes())
+        crate::state::private_file::write_privately(&self.path, after.as_bytes())
     }
 }
 
