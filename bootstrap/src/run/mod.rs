@@ -16,6 +16,7 @@ mod ingress;
 mod interrupt;
 mod lacking;
 mod mesh;
+mod outside;
 mod planning;
 mod reach;
 mod reboot;
