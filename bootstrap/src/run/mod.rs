@@ -22,6 +22,7 @@ mod reach;
 mod reboot;
 mod reset;
 mod restart;
+mod router;
 mod serving;
 mod signal;
 pub mod status;
