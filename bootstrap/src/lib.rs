@@ -18,6 +18,7 @@ pub mod kubeconfig;
 pub mod lock;
 pub mod membership;
 pub mod output;
+pub mod outside;
 pub mod person;
 pub mod pki;
 pub mod problem;

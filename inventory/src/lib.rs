@@ -44,8 +44,8 @@ pub use cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 pub use diagnostic::{Diagnostic, Diagnostics, Excerpt};
 pub use edge::{
     Acme, AddressFamily, Challenge, Ddns, DdnsAccount, DdnsGateway, DdnsIntervals, DdnsName, DdnsProvider,
-    DdnsSources, DdnsToken, DnsSource, Edge, Firewall, HttpsFormat, HttpsSource, Ingress, OpenVpn,
-    RouterProtocol, Tls, TsigKey,
+    DdnsSources, DdnsToken, DnsChallenge, DnsSource, Edge, Firewall, HttpsFormat, HttpsSource, Ingress,
+    OpenVpn, RouterProtocol, Tls, TsigKey,
 };
 pub use foreign_text::{harmless, is_harmful, one_line};
 pub use host::{Host, Role, Zone};

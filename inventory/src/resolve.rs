@@ -1,5 +1,6 @@
 //! From the checked source to the resolved inventory: defaults, inheritance, paths.
 
+mod challenge;
 mod ddns;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use ipnet::Ipv4Net;
 
 use crate::cluster::{Cluster, Cni, Endpoint, FlannelBackend, Swap};
 use crate::defaults;
-use crate::edge::{Acme, Challenge, Edge, Firewall, Ingress, OpenVpn, Tls};
+use crate::edge::{Acme, Ddns, Edge, Firewall, Ingress, OpenVpn, Tls};
 use crate::fault::{Fault, Faults, quote};
 use crate::host::Host;
 use crate::inventory::Inventory;
@@ -92,10 +93,6 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
         None => None,
         Some(openvpn) => Some(resolve_openvpn(openvpn, base, faults)?),
     };
-    let ingress = match &source.ingress {
-        None => None,
-        Some(ingress) => Some(resolve_ingress(ingress, base, faults)?),
-    };
     let firewall = Firewall {
         lan: optional(&source.firewall.lan)?,
         public_tcp: source.firewall.public_tcp.value_or(Vec::new)?,
@@ -107,10 +104,22 @@ fn resolve_edge(source: &source::Edge, base: Option<Base<'_>>, faults: &mut Faul
         None => None,
         Some(ddns) => Some(ddns::resolve(ddns, base, faults)?),
     };
+    let ingress = match &source.ingress {
+        None => None,
+        Some(ingress) => {
+            let kept = source.ddns.as_ref().zip(ddns.as_ref());
+            Some(resolve_ingress(ingress, kept, base, faults)?)
+        }
+    };
     Some(Edge { firewall, ingress, openvpn, ddns })
 }
 
-fn resolve_ingress(source: &source::Ingress, base: Option<Base<'_>>, faults: &mut Faults) -> Option<Ingress> {
+fn resolve_ingress(
+    source: &source::Ingress,
+    kept: Option<(&source::ddns::Ddns, &Ddns)>,
+    base: Option<Base<'_>>,
+    faults: &mut Faults,
+) -> Option<Ingress> {
     source.class.value_or(|| ())?;
     let tls = match &source.tls {
         Given::Absent => None,
@@ -125,7 +134,7 @@ fn resolve_ingress(source: &source::Ingress, base: Option<Base<'_>>, faults: &mu
                     Given::Valid(path) => Some(place(&path.value, path.span, base, faults)?),
                     other => optional(other)?.map(PathBuf::from),
                 },
-                challenge: acme.challenge.value_or(|| Challenge::Http)?,
+                challenge: challenge::resolve(source, &acme.challenge, kept, faults)?,
             }),
         }),
     };

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use garboard_inventory::{Ddns, DdnsName, DnsSource, HttpsSource, RouterProtocol, SecretReference};
+use garboard_inventory::{
+    Ddns, DdnsName, DdnsProvider, DnsChallenge, DnsSource, HttpsSource, RouterProtocol, SecretReference,
+};
 use garboard_protocol::Secret;
 use garboard_protocol::facts::Facts;
 use serde_json::{Map, Value, json};
@@ -75,7 +77,8 @@ fn entry(place: usize) -> String {
 /// What the edge host's own filter has to let out to home, and in from there, for the service to ask: the router at
 /// `facts.gateway`, and every server that the inventory names by its address. A server that it names by a name is looked
 /// up when it is asked, and stays the business of `firewall.reach`.
-pub(crate) fn filter(ddns: Option<&Ddns>, facts: Option<&Facts>) -> Value {
+/// The same for an ingress that shows names by DNS: it asks from the same host.
+pub(crate) fn filter(ddns: Option<&Ddns>, challenge: Option<&DnsChallenge>, facts: Option<&Facts>) -> Value {
     let Some(ddns) = ddns else { return json!({ "reach": [], "searched_routers": [] }) };
     let gateway = facts.and_then(|facts| facts.gateway).map(IpAddr::V4);
     let sources = &ddns.sources;
@@ -127,6 +130,17 @@ pub(crate) fn filter(ddns: Option<&Ddns>, facts: Option<&Facts>) -> Value {
         let server = name.provider.server();
         if let Some(server) = server.and_then(|server| of_url(server).or_else(|| of_name_server(server))) {
             add(server.ip(), "tcp", server.port().to_string());
+        }
+    }
+    if let Some(challenge) = challenge {
+        // lego sends updates by UDP.
+        let server = Some(&challenge.provider).filter(|one| matches!(one, DdnsProvider::Rfc2136 { .. }));
+        if let Some(server) = server.and_then(DdnsProvider::server).and_then(of_name_server) {
+            add(server.ip(), "udp", server.port().to_string());
+        }
+        for resolver in &challenge.resolvers {
+            add(resolver.ip(), "udp", resolver.port().to_string());
+            add(resolver.ip(), "tcp", resolver.port().to_string());
         }
     }
     json!({ "reach": reach, "searched_routers": searched })

@@ -1,8 +1,10 @@
 //! What the ingress needs of the laptop, and how templates see it.
 
-use garboard_inventory::{Host, Ingress, Tls};
+use garboard_inventory::{Acme, Challenge, Host, Ingress, Tls};
+use garboard_protocol::Secret;
 use serde_json::{Value, json};
 
+use crate::acme_dns;
 use crate::serving::Certificate;
 
 /// The playbooks of the ingress: on the edge host, and in the cluster. They run where the inventory has `edge.ingress`.
@@ -18,6 +20,8 @@ pub struct IngressMaterial {
     pub trusted: Option<String>,
     /// From the laptop's own authority, where the inventory wants that.
     pub certificate: Option<Certificate>,
+    /// What the provider of `edge.ddns` knows its user by, where names are shown by DNS.
+    pub provider_secret: Option<Secret>,
 }
 
 /// The field `ingress` of the variable `edge`; `docs/playbooks.md` tells its fields. All of them are there, also where nobody wants an
@@ -41,6 +45,7 @@ pub(crate) fn variable(ingress: Option<(&Host, &Ingress)>, material: Option<&Ing
         None => "none",
     };
     let certificate = material.and_then(|material| material.certificate.as_ref());
+    let challenge = account.map(|account| &account.challenge);
     let trusted = account.and_then(|account| account.ca.as_ref().and(material?.trusted.as_deref()));
     json!({
         "class": Ingress::CLASS,
@@ -55,6 +60,27 @@ pub(crate) fn variable(ingress: Option<(&Host, &Ingress)>, material: Option<&Ing
             "email": account.map(|account| account.email.as_str()).unwrap_or_default(),
             "server": account.and_then(|account| account.server.as_deref()).unwrap_or_default(),
             "trusted": trusted.unwrap_or_default(),
+            "challenge": if matches!(challenge, Some(Challenge::Dns(_))) { "dns" } else { "http" },
+            "certificates": ingress.zip(account).map(|(ingress, account)| certificates(ingress, account)),
+            "dns": acme_dns::variable(challenge, material.and_then(|material| material.provider_secret.as_ref())),
         },
     })
+}
+
+/// The names of each certificate: one a name, but names that are shown by the same TXT record share one, so that the challenges
+/// come one after the other and none takes the record away from another.
+fn certificates(ingress: &Ingress, account: &Acme) -> Vec<Value> {
+    let record = |host: &str| match &account.challenge {
+        Challenge::Http => host.to_owned(),
+        Challenge::Dns(challenge) => acme_dns::record(challenge, host),
+    };
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for host in &ingress.hosts {
+        let record = record(host);
+        match groups.iter_mut().find(|(known, _)| *known == record) {
+            Some((_, names)) => names.push(host),
+            None => groups.push((record, vec![host])),
+        }
+    }
+    groups.iter().map(|(_, names)| json!({ "main": names[0], "others": names[1..] })).collect()
 }

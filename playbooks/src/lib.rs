@@ -9,6 +9,7 @@
 //! The shipped playbooks lie beside this crate's `src`, one folder each; [`shipped`] has them built in. What their keys
 //! mean is told in `docs/playbooks.md`. Those of the user's own join them: [`site`].
 
+mod acme_dns;
 mod artifact;
 mod check;
 mod ddns;

@@ -22,7 +22,8 @@ use support::{
 
 fn render(inventory: &Inventory, facts: &BTreeMap<String, Facts>) -> Rendered {
     let artifacts = artifacts(&["amd64", "arm64"]);
-    let inputs = inputs(inventory, facts, &artifacts);
+    let material = support::ddns(inventory);
+    let inputs = Inputs { ddns: material.as_ref(), ..inputs(inventory, facts, &artifacts) };
     shipped().unwrap().render(&inputs).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -337,6 +338,45 @@ fn the_ingress_has_its_certificates_by_acme() {
     let acme = "acme: { email: you@example.org, server: 'https://ca.home.arpa/dir', ca: ./ca.pem }";
     let hosts = "hosts: [app1.example.org, app2.example.org], namespaces: [default, web]";
     compare_ingress("ingress-acme", &format!("  ingress: {{ {hosts}, tls: {{ {acme} }} }}\n"));
+}
+
+/// lego reads the secret from a file, and asks for what names share one record in one certificate.
+#[test]
+fn the_ingress_shows_names_by_dns() {
+    let hosts = "hosts: [home.example.org, app1.example.org, '*.home.example.org']";
+    for (provider, name, challenge) in [
+        (
+            "cloudflare: { token: { env: A }, server: 'https://api.example.net/v4' }",
+            "ingress-dns-cloudflare",
+            "challenge: { dns: { delay: 30s } }",
+        ),
+        (
+            "rfc2136: { server: '192.168.1.53:5353', zone: example.org, key: { name: home, secret: { env: A } } }",
+            "ingress-dns-rfc2136",
+            "challenge: { dns: { resolvers: [192.168.1.53] } }",
+        ),
+    ] {
+        let acme = format!("acme: {{ email: you@example.org, {challenge} }}");
+        let section = format!(
+            "  ingress: {{ {hosts}, tls: {{ {acme} }} }}\n  ddns: [ {{ name: home.example.org, provider: {{ {provider} }} }} ]\n"
+        );
+        let rendered = compare_ingress(name, &section);
+        // A server of names at home is reached on the port that it has, by UDP too: lego's updates go that way.
+        let rules = of_the_firewall(&rendered.hosts["dmz1"]);
+        let asked = "ip daddr 192.168.1.53 udp dport 5353 accept";
+        assert_eq!(rules.contains(asked), name == "ingress-dns-rfc2136", "{rules}");
+    }
+}
+
+#[test]
+fn duck_dns_has_one_record_for_a_name_and_all_below_it() {
+    let section = "  ingress: { hosts: [home.duckdns.org, '*.home.duckdns.org', a.b.home.duckdns.org], tls: { acme: { email: you@example.org, challenge: dns } } }\n  ddns: [ { name: home.duckdns.org, provider: { duckdns: { token: { env: A } } } } ]\n";
+    let inventory = inventory(&(TIERS.to_owned() + section));
+    let rendered = render(&inventory, &facts(&inventory, debian));
+    let text = text_of_cluster(&rendered.cluster);
+    assert!(text.contains("domains[0].main=home.duckdns.org"), "{text}");
+    assert!(text.contains("domains[0].sans=*.home.duckdns.org,a.b.home.duckdns.org"), "{text}");
+    assert!(!text.contains("domains[1]") && text.contains("DUCKDNS_TOKEN_FILE"), "{text}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod mesh;
 mod network;
 mod openvpn;
 mod pi;
+pub mod router;
 mod space;
 mod swap;
 

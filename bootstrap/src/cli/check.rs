@@ -19,7 +19,9 @@ async fn work(run: &Run, global: &Global) -> Result<u64, Ended> {
     run.site()?;
     let reached = run.reach().await?;
     let mut rows = run.rows(&reached);
-    rows.extend(run.mesh(&reached, Ways::All).await?);
+    let (router, mesh) = tokio::join!(run.router_row(&reached), run.mesh(&reached, Ways::All));
+    rows.extend(router);
+    rows.extend(mesh?);
     match global.output {
         Format::Human => run.print(&human(&rows)),
         Format::Json => run.print_json(&json!({ "rows": rows })),

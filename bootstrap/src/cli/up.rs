@@ -27,5 +27,6 @@ async fn work(run: &Run) -> Result<u64, Ended> {
     run.write_kubeconfig(&reached, &membership).await?;
     run.tell_unheeded(live.as_deref()).await?;
     run.tell_front_door();
+    run.tell_outside(&reached).await;
     run.end(reached, changes).await
 }

@@ -5,6 +5,7 @@ use garboard_protocol::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::outside::OutsideView;
 use crate::problem::{Exit, Problem};
 
 /// An event. `host` is a host's name, or `cluster` for what the laptop does through the Kubernetes API.
@@ -172,6 +173,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         authority: Option<String>,
     },
+    /// How the names of the front door look from outside; at the end of an `up`, after `front_door`. What is wrong there fails nothing.
+    Outside {
+        /// All of it.
+        view: OutsideView,
+    },
     /// All work on a host is done.
     HostFinished {
         /// The host.
@@ -233,6 +239,7 @@ impl Event {
             Self::Failed { problem } => problem.host.as_deref(),
             Self::RunStarted { .. }
             | Self::FrontDoor { .. }
+            | Self::Outside { .. }
             | Self::Note { .. }
             | Self::Fetching { .. }
             | Self::RunFinished { .. } => None,

@@ -242,6 +242,7 @@ impl Human {
                 Some(of(host, mark, &format!("done: {changed} of {steps} steps changed something")))
             }
             Event::FrontDoor { .. } => Some(text::front_door(event)),
+            Event::Outside { view } => Some(view.human()),
             Event::RunFinished { exit, changes, report, page, .. } => {
                 let mut lines = Vec::new();
                 if *exit == Exit::Failed && !state.failed.is_empty() && state.hosts > 1 {

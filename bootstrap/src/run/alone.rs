@@ -163,7 +163,7 @@ impl Run {
         if alone.needs.ddns {
             self.supply_ddns(reached, &mut supply).await?;
         }
-        supply.ingress = self.ingress_material(writing)?;
+        supply.ingress = self.ingress_material(writing).await?;
         supply.serving = self.serving_material(reached, writing)?;
         Ok(supply)
     }

@@ -1,7 +1,8 @@
 //! The front door in a run: what the ingress needs of the laptop, and what a router has to let through.
 
-use garboard_inventory::{Ingress, Inventory, Tls};
+use garboard_inventory::{DnsChallenge, Ingress, Inventory, Tls};
 use garboard_playbooks::{Certificate, IngressMaterial};
+use garboard_protocol::Secret;
 use jiff::Timestamp;
 
 use super::{Run, Writing};
@@ -15,7 +16,10 @@ const INGRESS: &str = "ingress";
 
 impl Run {
     /// What the ingress needs beside the inventory, where there is one.
-    pub(super) fn ingress_material(&self, writing: Writing) -> Result<Option<IngressMaterial>, Problem> {
+    pub(super) async fn ingress_material(
+        &self,
+        writing: Writing,
+    ) -> Result<Option<IngressMaterial>, Problem> {
         let Some((_, ingress)) = self.inventory().ingress() else { return Ok(None) };
         let trusted = match &ingress.tls {
             Some(Tls::Acme(acme)) => acme.ca.as_deref().map(certificates).transpose()?,
@@ -25,7 +29,22 @@ impl Run {
             Some(Tls::OwnCa) => Some(self.own_certificate(ingress, writing)?),
             _ => None,
         };
-        Ok(Some(IngressMaterial { trusted, certificate }))
+        let provider_secret = match ingress.by_dns() {
+            Some(challenge) => Some(self.provider_secret(challenge).await?),
+            None => None,
+        };
+        Ok(Some(IngressMaterial { trusted, certificate, provider_secret }))
+    }
+
+    /// What the provider knows its user by, found where `edge.ddns` says.
+    async fn provider_secret(&self, challenge: &DnsChallenge) -> Result<Secret, Problem> {
+        let (reference, _) = challenge.provider.secret();
+        let found = self.handle.secrets.get(Some(reference), "").await.map_err(|error| {
+            Problem::from_error(Exit::Usage, &error).cause(
+                "the ingress shows with it that its names are yours (`edge.ingress.tls.acme.challenge`)",
+            )
+        })?;
+        Ok(Secret::new(found.expose()))
     }
 
     /// A certificate of the laptop's own authority, for all names.
@@ -37,10 +56,7 @@ impl Run {
         let certificate = signed.servers.remove(INGRESS);
         let certificate =
             certificate.ok_or_else(|| Problem::new(Exit::Failed, "the ingress has no certificate"))?;
-        Ok(Certificate {
-            certificate: certificate.certificate,
-            key: garboard_protocol::Secret::new(certificate.key.expose()),
-        })
+        Ok(Certificate { certificate: certificate.certificate, key: Secret::new(certificate.key.expose()) })
     }
 
     /// Warns of `Ingress` objects that nobody answers for, where there was a cluster already.

@@ -80,7 +80,7 @@ impl Run {
         let mut supply = completed.supply(&store, &architectures).await.map_err(|error| failed(&error))?;
         supply.openvpn = self.vpn_material(writing).await?;
         self.supply_ddns(reached, &mut supply).await?;
-        supply.ingress = self.ingress_material(writing)?;
+        supply.ingress = self.ingress_material(writing).await?;
         supply.serving = self.serving_material(reached, writing)?;
         Ok(supply)
     }

@@ -11,6 +11,7 @@ use super::difference::pending;
 use super::{Plan, Reached, Run};
 use crate::ddns::{Command, Report};
 use crate::membership::Membership;
+use crate::outside::OutsideView;
 use crate::problem::Ended;
 
 /// The whole cluster.
@@ -27,6 +28,9 @@ pub struct Status {
     ddns: Option<DdnsStatus>,
     /// What faces the internet, where something does.
     edge: Option<EdgeStatus>,
+    /// How its names look from outside, where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<OutsideView>,
 }
 
 /// What the service on the edge host says.
@@ -88,13 +92,20 @@ impl Status {
                 node,
             }
         });
+        let ddns = DdnsStatus::of(run, reached).await;
+        let report = match &ddns {
+            Some(DdnsStatus::Known(report)) => Some(report),
+            _ => None,
+        };
+        let outside = run.outside(reached, report).await;
         Ok(Self {
             cluster: run.inventory().cluster.name.clone(),
             kubernetes: run.inventory().cluster.kubernetes_tag(),
             initialised: plan.is_initialised(&membership.leader),
             pending_cluster_steps: plan.difference.cluster.iter().filter(|step| step.is_pending()).count(),
             hosts: hosts.collect(),
-            ddns: DdnsStatus::of(run, reached).await,
+            ddns,
+            outside,
             edge: EdgeStatus::of(run, reached, &plan.difference.hosts).await?,
         })
     }
@@ -134,8 +145,9 @@ impl Status {
             (true, count) => format!("{count} of its own steps differ"),
         };
         let edge = self.edge.as_ref().map(|edge| edge.human(Timestamp::now())).unwrap_or_default();
+        let outside = self.outside.as_ref().map(|view| format!("\n{}\n", view.human())).unwrap_or_default();
         format!(
-            "cluster {} ({}): {state}\n{}{edge}{}",
+            "cluster {} ({}): {state}\n{}{edge}{}{outside}",
             self.cluster,
             self.kubernetes,
             crate::output::text::table(&rows),

@@ -2,17 +2,17 @@
 //! for a person; a restart and a second `up` send nothing; `reset` gives all of it back.
 
 mod fakes;
-mod knot;
 
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::harness::{Finished, Phases, Shape, States, TestLab, assert_same, json_of};
+use crate::harness::{
+    Finished, Knot, Network, Phases, Shape, States, TestLab, assert_same, json_of, tsig_secret as secret,
+};
 use crate::second_up::second_up_changes_nothing;
-use fakes::{Echo, Network, Router};
-use knot::Knot;
+use fakes::{Echo, Router};
 
 const NAME: &str = "home.example.org";
 /// Addresses that a name may get.
@@ -155,11 +155,6 @@ impl<'a> Home<'a> {
         assert_eq!(report["names"].as_array().unwrap().len(), 1, "{report}");
         report["names"][0].clone()
     }
-}
-
-/// A key of 32 bytes, in base64; its last letter holds four bits.
-fn secret(which: char) -> String {
-    format!("{}=", which.to_string().repeat(43))
 }
 
 /// Nobody but the two services is there: the router is silent, so that it is one word against another.

@@ -1,6 +1,8 @@
 //! The edge host behind its home's router, seen from the internet: closed but for what is named, also after whatever empties its
 //! tables; and open to those at home.
 
+mod outside;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -48,6 +50,18 @@ fn an_edge_host_behind_the_router_of_a_home() {
     phases.check("an up finds nothing to do", || {
         lab.converged();
     });
+    let ingress =
+        lab.edited("  firewall: { ", "  ingress: { hosts: [app1.example.org], tls: own_ca }\n  firewall: { ");
+    phases.must("up with an ingress", || lab.converge());
+    phases.check("a_name_without_an_address_is_told", || outside::a_name_without_an_address(&lab));
+    phases.check("the_edge_is_seen_through_the_router_and_from_inside_only_silence", || {
+        outside::through_the_router(&lab)
+    });
+    phases.check("an_up_tells_how_its_names_look", || outside::an_up_tells_it(&lab));
+    phases.check("a_name_that_leads_to_an_old_address_is_silent", || outside::an_old_address(&lab));
+    phases.check("a_stranger_at_the_address_is_told", || outside::a_stranger(&lab));
+    phases.check("check_tells_that_an_address_is_shared", || outside::a_shared_address(&lab));
+    drop(ingress);
     drop(opened);
     phases.must("lab down", || drop(lab));
     phases.finish();

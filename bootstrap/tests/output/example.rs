@@ -2,6 +2,7 @@
 
 use garboard::output::report::{Document, Timed};
 use garboard::output::{Event, Forward};
+use garboard::outside::{OutsideView, SeenName, Verdict};
 use garboard::problem::{Exit, Problem};
 use garboard_protocol::{Change, Field};
 
@@ -64,6 +65,22 @@ pub(crate) fn events() -> Vec<Event> {
             urls: vec!["https://app1.example.org/".to_owned()],
             forwards: vec![Forward { protocol: "tcp".to_owned(), port: 443, what: "HTTPS".to_owned() }],
             authority: None,
+        },
+        Event::Outside {
+            view: OutsideView {
+                from: Some("192.168.1.50".to_owned()),
+                inside: true,
+                router: Some("84.20.10.1".to_owned()),
+                names: vec![SeenName {
+                    name: "app1.example.org".to_owned(),
+                    protocol: "tcp".to_owned(),
+                    port: 443,
+                    addresses: vec!["84.20.10.1".to_owned()],
+                    verdict: Verdict::Silent,
+                    text: "84.20.10.1 does not answer".to_owned(),
+                    help: Some("look from a phone without WiFi".to_owned()),
+                }],
+            },
         },
         Event::RunFinished {
             changes: 3,

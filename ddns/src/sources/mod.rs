@@ -34,6 +34,8 @@ pub trait Source: Send + Sync {
     async fn look(&self, family: Family, from: Option<IpAddr>) -> Result<IpAddr, String>;
 }
 
+/// What the reason says of a router that answers and has no outer address to tell.
+pub const NO_ADDRESS: &str = "the router has no outer address";
 /// The operator of all that the router says.
 pub const ROUTER: &str = "router";
 /// The operator of what this machine's own interface says.

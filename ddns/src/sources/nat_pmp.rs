@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::{ROUTER, Source, route};
+use super::{NO_ADDRESS, ROUTER, Source, route};
 use crate::address::Family;
 
 const PORT: u16 = 5351;
@@ -70,7 +70,7 @@ fn read(answer: &[u8]) -> Result<IpAddr, String> {
     };
     match u16::from_be_bytes([high, low]) {
         0 if [a, b, c, d] != [0; 4] => Ok(Ipv4Addr::new(a, b, c, d).into()),
-        0 | 3 => Err("the router has no outer address now".to_owned()),
+        0 | 3 => Err(format!("{NO_ADDRESS} now")),
         2 => Err("the router refuses (NAT-PMP is switched off there)".to_owned()),
         code => Err(format!("result code {code}")),
     }

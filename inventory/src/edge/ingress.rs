@@ -1,8 +1,11 @@
 //! The ingress, resolved, and what follows from it for others: the firewall, certificates, the forwards of a router.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+use super::DdnsProvider;
 
 /// An ingress controller on the edge host: Traefik, on the host's own network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +27,14 @@ impl Ingress {
     pub const NAMESPACE: &'static str = "traefik";
     /// TCP ports that are open to everybody: HTTP and HTTPS.
     pub const PORTS: [u16; 2] = [80, 443];
+
+    /// How names are shown by DNS, where they are.
+    pub fn by_dns(&self) -> Option<&DnsChallenge> {
+        match &self.tls {
+            Some(Tls::Acme(Acme { challenge: Challenge::Dns(challenge), .. })) => Some(challenge),
+            _ => None,
+        }
+    }
 }
 
 /// Where the certificates of `hosts` come from.
@@ -52,9 +63,22 @@ pub struct Acme {
 }
 
 /// How an ACME server is shown that a name is yours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Challenge {
     /// By an answer on port 80 of the name (HTTP-01).
     Http,
+    /// By a TXT record beside the name (DNS-01).
+    Dns(DnsChallenge),
+}
+
+/// Who writes the record, and who is asked whether it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DnsChallenge {
+    /// The one of `edge.ddns` whose account keeps the zones of all names.
+    pub provider: DdnsProvider,
+    /// Name servers that know the zones as the internet does; at least one.
+    pub resolvers: Vec<SocketAddr>,
+    /// Seconds between the record and the first look for it.
+    pub delay: u32,
 }

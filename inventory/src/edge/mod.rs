@@ -12,7 +12,7 @@ pub use ddns::{
     DdnsToken, DnsSource, HttpsFormat, HttpsSource, RouterProtocol, TsigKey,
 };
 pub use firewall::Firewall;
-pub use ingress::{Acme, Challenge, Ingress, Tls};
+pub use ingress::{Acme, Challenge, DnsChallenge, Ingress, Tls};
 pub use openvpn::OpenVpn;
 
 /// The cluster's front door: what runs on the host with `edge: true`, and what is let in there.

@@ -1,7 +1,7 @@
 //! What the ingress promises can be kept: certificates have names, and a redirect leads somewhere.
 
 use crate::fault::{Fault, Faults, quote};
-use crate::source::{Ingress, Inventory, Tls};
+use crate::source::{Challenge, Ingress, Inventory, Tls};
 use crate::span::Given;
 
 pub(super) fn check(inventory: &Inventory, faults: &mut Faults) {
@@ -39,14 +39,20 @@ fn names_of_certificates(ingress: &Ingress, faults: &mut Faults) {
                 .help("add `hosts: [app1.example.org]`"),
         );
     }
-    if source != "acme" {
+    let Tls::Acme(acme) = &tls.value else { return };
+    let by_http = match &acme.challenge {
+        Given::Absent => true,
+        Given::Faulty => false,
+        Given::Valid(challenge) => matches!(challenge.value, Challenge::Http),
+    };
+    if !by_http {
         return;
     }
     for host in hosts.iter().filter(|host| host.value.starts_with("*.")) {
         faults.push(
             Fault::new(host.span, format!("no certificate for {} by HTTP", quote(&host.value)))
                 .related(place, "an authority gives those only to who shows that the zone is theirs, by DNS")
-                .help("name each host, or give a certificate from elsewhere: `tls: { secret: NAME }`"),
+                .help("write `challenge: dns`, name each host, or give a certificate from elsewhere: `tls: { secret: NAME }`"),
         );
     }
 }

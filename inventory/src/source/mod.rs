@@ -14,7 +14,7 @@ mod section;
 mod ssh;
 
 pub(crate) use cluster::Cluster;
-pub(crate) use edge::{Edge, Ingress, OpenVpn, Tls, ddns};
+pub(crate) use edge::{Challenge, Edge, Ingress, OpenVpn, Tls, ddns};
 pub(crate) use host::Host;
 pub(crate) use inventory::Inventory;
 pub(crate) use ssh::Ssh;
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn readers_and_schema_know_the_same_keys() {
         let schema = crate::schema::schema();
-        let sections: [(&str, &Keys); 25] = [
+        let sections: [(&str, &Keys); 26] = [
             ("", &inventory::KEYS),
             ("/$defs/Cluster", &cluster::KEYS),
             ("/$defs/Cni", &cluster::CNI_KEYS),
@@ -51,6 +51,7 @@ mod tests {
             ("/$defs/Firewall", &edge::firewall::KEYS),
             ("/$defs/Ingress", &edge::ingress::KEYS),
             ("/$defs/Acme", &edge::tls::ACME_KEYS),
+            ("/$defs/DnsChallenge", &edge::challenge::KEYS),
             ("/$defs/OpenVpn", &edge::openvpn::KEYS),
             ("/$defs/DdnsService", &edge::ddns::KEYS),
             ("/$defs/DdnsIntervals", &edge::ddns::INTERVAL_KEYS),

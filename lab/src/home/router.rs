@@ -6,10 +6,11 @@ use super::{EDGE, Record as Home, daemon::Daemon};
 use crate::record::{Record, Segment, write_whole};
 use crate::{Error, Lab, Result, namespace, network, program};
 
-/// The provider's two networks, by three numbers: a customer's address changes within one or to the other. Not of those for
+/// The provider's networks, by three numbers: a customer's address changes within one or to another. The last is of those that a provider
+/// gives to customers who share public ones (RFC 6598). Not of those for
 /// documentation, which Debian's miniupnpd takes for no public addresses at all; radio amateurs keep 44.128.0.0/16 for tests,
 /// and nobody is reached there.
-const PROVIDER: [[u8; 3]; 2] = [[44, 128, 1], [44, 128, 2]];
+const PROVIDER: [[u8; 3]; 3] = [[44, 128, 1], [44, 128, 2], [100, 64, 0]];
 /// The address that a new home has.
 pub(super) const FIRST_PUBLIC: Ipv4Addr = Ipv4Addr::new(44, 128, 1, 10);
 /// The router's links, as it calls them itself.

@@ -132,7 +132,7 @@ fn says_and_follows(test: &TestLab, first: Ipv4Addr) {
     test.says("cp1", &["ping", "-c", "1", "-W", "2", "203.0.113.9"]);
     let reopened = Lab::open(&test.places, "t-home").unwrap();
     assert_eq!(reopened.summary().unwrap().home.unwrap().public, OTHER);
-    for wrong in ["192.168.1.1", "44.128.1.1", "44.128.3.7"] {
+    for wrong in ["192.168.1.1", "44.128.1.1", "44.128.3.7", "100.64.1.5"] {
         let refused = cli(&["router", "t-home", "--public", wrong]);
         assert!(String::from_utf8_lossy(&refused.stderr).contains("the provider cannot give"), "{refused:?}");
     }

@@ -105,7 +105,11 @@ pub(super) fn ddns(inventory: &Inventory) -> Option<DdnsMaterial> {
 
 /// What the ingress needs.
 pub(super) fn ingress() -> IngressMaterial {
-    IngressMaterial { trusted: Some("certificate\n".to_owned()), certificate: None }
+    IngressMaterial {
+        trusted: Some("certificate\n".to_owned()),
+        certificate: None,
+        provider_secret: Some(Secret::new("secret")),
+    }
 }
 
 /// Certificates of servers inside the cluster.

@@ -128,7 +128,8 @@ impl Scene<'_> {
 
     fn filter_of_ddns(&self) -> Value {
         let (host, ddns) = self.inputs.inventory.ddns().unzip();
-        crate::ddns::filter(ddns, host.and_then(|host| self.inputs.facts.get(&host.name)))
+        let challenge = self.inputs.inventory.ingress().and_then(|(_, ingress)| ingress.by_dns());
+        crate::ddns::filter(ddns, challenge, host.and_then(|host| self.inputs.facts.get(&host.name)))
     }
 
     /// The network in which the leader's node address is.

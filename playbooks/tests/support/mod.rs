@@ -160,6 +160,7 @@ pub(crate) fn inputs<'a>(
     static INGRESS: LazyLock<IngressMaterial> = LazyLock::new(|| IngressMaterial {
         trusted: Some("TRUSTED\n".to_owned()),
         certificate: Some(Certificate { certificate: "CERTIFICATE\n".to_owned(), key: Secret::new("KEY\n") }),
+        provider_secret: Some(Secret::new("PROVIDER-SECRET")),
     });
     static SERVING: LazyLock<ServingMaterial> = LazyLock::new(|| {
         let of = |name: &str| Certificate {

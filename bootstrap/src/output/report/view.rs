@@ -98,6 +98,7 @@ impl<'a> View<'a> {
                     .push((at, format!("{host}: stopped, {left} steps are left, the next is {next}").into()));
             }
             Event::FrontDoor { .. } => self.notes.push((at, front_door(event).into())),
+            Event::Outside { view } => self.notes.push((at, view.human().into())),
             // What passes while something goes on; its end says how it went.
             Event::HostConnecting { .. }
             | Event::Fetching { .. }

@@ -3,52 +3,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use nix::sched::{CloneFlags, setns};
-
-use crate::harness::TestLab;
-
-/// The lab's network as its bridge sees it: the default gateway of the hosts.
-#[derive(Clone)]
-pub(super) struct Network {
-    namespace: String,
-    address: Ipv4Addr,
-}
-
-impl Network {
-    pub(super) fn of(lab: &TestLab) -> Self {
-        let [a, b, c, _] = lab.lab().host("w1").unwrap().address.octets();
-        Self { namespace: format!("/run/netns/garboard-{}", lab.name()), address: Ipv4Addr::new(a, b, c, 1) }
-    }
-
-    /// The bridge's address.
-    pub(super) fn address(&self) -> Ipv4Addr {
-        self.address
-    }
-
-    /// Does something there; sockets and processes that come of it stay there.
-    pub(super) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        std::thread::scope(|scope| {
-            let thread = scope.spawn(|| {
-                setns(fs_err::File::open(&self.namespace).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
-                work()
-            });
-            thread.join().unwrap()
-        })
-    }
-
-    /// Starts a program there.
-    pub(super) fn spawn(&self, mut command: Command) -> Child {
-        self.inside(move || command.spawn().unwrap())
-    }
-
-    fn udp(&self, port: u16) -> UdpSocket {
-        self.inside(|| UdpSocket::bind((self.address, port)).unwrap())
-    }
-}
+use crate::harness::Network;
 
 /// A name server that answers every question with one address.
 pub(super) struct Echo {

@@ -23,8 +23,17 @@ pub(crate) struct Guest {
 impl TestLab {
     /// Starts a program in this lab's network. What it says on both ways is read.
     pub(crate) fn start(&self, words: &[&str]) -> Guest {
+        self.start_from(&[], words)
+    }
+
+    /// The same on the internet behind the router of its home.
+    pub(crate) fn start_on_the_internet(&self, words: &[&str]) -> Guest {
+        self.start_from(&["--from", "internet"], words)
+    }
+
+    fn start_from(&self, place: &[&str], words: &[&str]) -> Guest {
         let mut command = self.command();
-        command.args(["lab", "run", self.name(), "--"]).args(words);
+        command.args(["lab", "run", self.name()]).args(place).arg("--").args(words);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();

@@ -1,5 +1,6 @@
 //! `edge:`
 
+pub(super) mod challenge;
 pub(crate) mod ddns;
 pub(super) mod firewall;
 pub(super) mod ingress;
@@ -15,6 +16,7 @@ use super::section::Keys;
 use crate::fault::Faults;
 use crate::span::Span;
 
+pub(crate) use challenge::Challenge;
 pub(crate) use ddns::Ddns;
 pub(crate) use firewall::Firewall;
 pub(crate) use ingress::Ingress;

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use super::super::field::{Field, given};
 use super::super::section::Keys;
 use super::super::ssh::path;
-use crate::edge::Challenge;
+use super::challenge::{self, Challenge};
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::span::{Given, Span, Spanned};
 use crate::syntax;
@@ -42,8 +42,8 @@ pub(crate) struct Acme {
     /// Where the authority writes to, about certificates that are about to end.
     #[schemars(with = "String")]
     pub(crate) email: Given<String>,
-    /// How it is shown that the names are yours: `http`, by an answer on port 80.
-    #[schemars(default, with = "ChallengeShape", extend("default" = "http"))]
+    /// How it is shown that the names are yours.
+    #[schemars(default, with = "challenge::Shape", extend("default" = "http"))]
     pub(crate) challenge: Given<Challenge>,
     /// The URL of the authority's directory; Let's Encrypt's if left out.
     #[schemars(default, with = "String")]
@@ -54,13 +54,6 @@ pub(crate) struct Acme {
     /// Where the word `acme` stands.
     #[schemars(skip)]
     pub(crate) key: Span,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename = "Challenge", rename_all = "snake_case")]
-#[expect(dead_code, reason = "the shape of a value for the schema")]
-enum ChallengeShape {
-    Http,
 }
 
 const FORMS: &str = "`tls: { acme: { email: you@example.org } }`, `tls: { secret: NAME }` or `tls: own_ca`";
@@ -81,7 +74,11 @@ pub(in crate::source) static ACME_KEYS: Keys = Keys {
     example: "acme: { email: you@example.org }",
     known: &["email", "challenge", "server", "ca"],
     later: &[],
-    elsewhere: &[("url", "did you mean `server`?"), ("dns", "it belongs under `challenge:`")],
+    elsewhere: &[
+        ("url", "did you mean `server`?"),
+        ("dns", "it belongs under `challenge:`"),
+        ("resolvers", "write `challenge: { dns: { resolvers: … } }`"),
+    ],
 };
 
 /// Reads the section; every field that is wrong is faulty.
@@ -116,30 +113,12 @@ impl Acme {
         let email = section.require("email", "email: you@example.org", faults);
         Some(Self {
             email: email.map_or(Given::Faulty, |field| field.parsed(mailbox, faults).into()),
-            challenge: given(section.get("challenge"), |field| challenge(field, faults)),
+            challenge: given(section.get("challenge"), |field| challenge::read(field, faults)),
             server: given(section.get("server"), |field| field.parsed(server, faults)),
             ca: given(section.get("ca"), |field| field.parsed(path, faults)),
             key: field.key,
         })
     }
-}
-
-fn challenge(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Challenge>> {
-    if matches!(field.node.value, Value::Mapping(_)) {
-        faults.push(
-            Fault::new(field.key, format!("{} by DNS is not in this version", quote(&field.path)))
-                .help("write `challenge: http`, or leave it out; a certificate that you have from elsewhere goes into a Secret: `tls: { secret: NAME }`"),
-        );
-        return None;
-    }
-    field.parsed(
-        |text| match text {
-            "http" | "http-01" => Ok(Challenge::Http),
-            other => Err(Flaw::new(format!("{} is no challenge of this version", quote(other)))
-                .help("write `challenge: http`, or leave it out")),
-        },
-        faults,
-    )
 }
 
 fn mailbox(text: &str) -> Result<String, Flaw> {

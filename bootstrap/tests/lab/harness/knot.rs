@@ -5,20 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::fakes::Network;
+use super::Network;
 
 const ZONE: &str = "example.org";
 const READY: Duration = Duration::from_secs(30);
 
-pub(super) struct Knot {
+pub(crate) struct Knot {
     child: Child,
     network: Network,
     folder: PathBuf,
 }
 
 impl Knot {
-    /// Serves the zone on port 53 of the network's own address.
-    pub(super) fn start(network: &Network, folder: &Path, secret: &str) -> Self {
+    /// Serves the zone on port 53 of the network's address.
+    pub(crate) fn start(network: &Network, folder: &Path, secret: &str) -> Self {
         for name in ["run", "storage"] {
             fs_err::create_dir_all(folder.join(name)).unwrap();
         }
@@ -32,19 +32,19 @@ impl Knot {
     }
 
     /// The same zone, and another secret of the key.
-    pub(super) fn restart(&mut self, secret: &str) {
+    pub(crate) fn restart(&mut self, secret: &str) {
         self.stop();
         self.child = run(&self.network, &self.folder, secret);
     }
 
     /// What the name leads to.
-    pub(super) fn addresses(&self) -> Vec<Ipv4Addr> {
+    pub(crate) fn addresses(&self) -> Vec<Ipv4Addr> {
         let said = control(&self.folder, &["zone-read", ZONE, "home", "A"]).unwrap();
         said.lines().filter_map(|line| line.split_whitespace().last()?.parse().ok()).collect()
     }
 
     /// Rises with each update.
-    pub(super) fn serial(&self) -> u32 {
+    pub(crate) fn serial(&self) -> u32 {
         let said = control(&self.folder, &["zone-read", ZONE, "@", "SOA"]).unwrap();
         // ZONE OWNER TTL SOA, two names, the serial.
         let words: Vec<&str> = said.split_whitespace().collect();
@@ -62,6 +62,11 @@ impl Drop for Knot {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The secret of a key of 32 bytes, in base64; its last letter holds four bits.
+pub(crate) fn tsig_secret(which: char) -> String {
+    format!("{}=", which.to_string().repeat(43))
 }
 
 fn run(network: &Network, folder: &Path, secret: &str) -> Child {

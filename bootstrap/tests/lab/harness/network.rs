@@ -1,0 +1,54 @@
+//! A lab's own network, for servers that a test has in it.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Child, Command};
+
+use nix::sched::{CloneFlags, setns};
+
+use super::TestLab;
+
+/// The lab's network as its bridge sees it: the default gateway of the hosts.
+#[derive(Clone)]
+pub(crate) struct Network {
+    namespace: String,
+    address: Ipv4Addr,
+}
+
+impl Network {
+    /// As the bridge of the lab of `w1` sees it.
+    pub(crate) fn of(lab: &TestLab) -> Self {
+        let [a, b, c, _] = lab.lab().host("w1").unwrap().address.octets();
+        Self { namespace: format!("/run/netns/garboard-{}", lab.name()), address: Ipv4Addr::new(a, b, c, 1) }
+    }
+
+    /// The same as a machine with this address in it sees it.
+    pub(crate) fn at(self, address: Ipv4Addr) -> Self {
+        Self { address, ..self }
+    }
+
+    /// The bridge's address, or another one that was chosen.
+    pub(crate) fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Does something there; sockets and processes that come of it stay there.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                setns(fs_err::File::open(&self.namespace).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
+                work()
+            });
+            thread.join().unwrap()
+        })
+    }
+
+    /// Starts a program there.
+    pub(crate) fn spawn(&self, mut command: Command) -> Child {
+        self.inside(move || command.spawn().unwrap())
+    }
+
+    /// A socket on that address.
+    pub(crate) fn udp(&self, port: u16) -> UdpSocket {
+        self.inside(|| UdpSocket::bind((self.address, port)).unwrap())
+    }
+}
