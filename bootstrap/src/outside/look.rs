@@ -72,8 +72,9 @@ impl Look for Network {
 
     async fn ask(&self, to: IpAddr, question: &Question) -> Answer {
         let asking = async {
-            let stream =
-                TcpStream::connect(SocketAddr::new(to, question.port)).await.map_err(of_connection)?;
+            let stream = TcpStream::connect(SocketAddr::new(to, question.port))
+                .await
+                .map_err(|error| of_connection(&error))?;
             speak(stream, question).await
         };
         answer(timeout(PATIENCE, asking).await.unwrap_or(Err(Answer::Silent)))
@@ -95,7 +96,7 @@ fn answer(result: Result<Answer, Answer>) -> Answer {
     result.unwrap_or_else(|answer| answer)
 }
 
-fn of_connection(error: io::Error) -> Answer {
+fn of_connection(error: &io::Error) -> Answer {
     if error.kind() == io::ErrorKind::ConnectionRefused { Answer::Refused } else { Answer::Silent }
 }
 

@@ -55,7 +55,7 @@ fn questions(inventory: &Inventory) -> Vec<Question> {
         }
     }
     if let Some((_, openvpn)) = inventory.openvpn() {
-        let name = openvpn.remote.to_string();
+        let name = openvpn.remote.clone();
         questions.push(Question { name, port: openvpn.port, purpose: Purpose::Vpn });
     }
     questions

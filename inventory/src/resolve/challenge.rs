@@ -20,11 +20,12 @@ pub(super) fn resolve(
     kept: Option<(&written::Ddns, &Ddns)>,
     faults: &mut Faults,
 ) -> Option<Challenge> {
-    let (dns, place) = match challenge {
-        Given::Absent => return Some(Challenge::Http),
+    let (asked, place) = match challenge {
         Given::Faulty => return None,
-        Given::Valid(Spanned { value: source::Challenge::Http, .. }) => return Some(Challenge::Http),
-        Given::Valid(Spanned { value: source::Challenge::Dns(dns), span }) => (dns, *span),
+        Given::Absent | Given::Valid(Spanned { value: source::Challenge::Http, .. }) => {
+            return Some(Challenge::Http);
+        }
+        Given::Valid(Spanned { value: source::Challenge::Dns(asked), span }) => (asked, *span),
     };
     let Some((written, ddns)) = kept else {
         faults.push(
@@ -37,8 +38,8 @@ pub(super) fn resolve(
     let provider = account(&hosts, written, ddns, place, faults);
     let resolvers = || RESOLVERS.map(|address| SocketAddr::new(address.into(), 53)).to_vec();
     Some(Challenge::Dns(DnsChallenge {
-        resolvers: dns.resolvers.value_or(resolvers)?,
-        delay: dns.delay.value_or(|| 0)?,
+        resolvers: asked.resolvers.value_or(resolvers)?,
+        delay: asked.delay.value_or(|| 0)?,
         provider: provider?,
     }))
 }
