@@ -1,60 +1,60 @@
-//! Asking the edge host by HTTP, from an address of nobody at home.
+//! Asking for what a name leads to, by HTTP, from where it matters.
 
-use crate::harness::TestLab;
+use super::TestLab;
+use super::reach::From;
 
-/// As the internet has them.
-pub(super) const FOREIGN: &str = "203.0.113.9";
-
-/// Who is asked.
-pub(super) struct Asked<'a> {
+/// Who is asked, from where.
+pub(crate) struct Asked<'a> {
     lab: &'a TestLab,
-    address: String,
+    from: From<'a>,
+    /// Where every name leads to; what names say themselves where there is none.
+    address: Option<String>,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// 0 where there was none.
-    pub(super) status: u16,
-    pub(super) body: String,
+    pub(crate) status: u16,
+    pub(crate) body: String,
     /// Where it leads on.
-    pub(super) location: String,
+    pub(crate) location: String,
 }
 
 impl<'a> Asked<'a> {
-    /// The edge host, `w1`.
-    pub(super) fn of(lab: &'a TestLab) -> Self {
-        let address = lab.lab().host("w1").unwrap().address.to_string();
-        Self { lab, address }
+    /// That host, whatever the names say.
+    pub(crate) fn at(lab: &'a TestLab, from: From<'a>, host: &str) -> Self {
+        Self { lab, from, address: Some(lab.lab().host(host).unwrap().address.to_string()) }
     }
 
-    /// The edge host's address.
-    pub(super) fn address(&self) -> &str {
-        &self.address
+    /// Whoever the names lead to: somebody on the internet asks its DNS server.
+    pub(crate) fn by_name(lab: &'a TestLab) -> Self {
+        Self { lab, from: From::Internet, address: None }
     }
 
     /// `http://NAME/PATH`, with more headers.
-    pub(super) fn http(&self, name: &str, path: &str, headers: &[&str]) -> Answer {
-        let resolve = format!("{name}:80:{}", self.address);
-        let mut words = vec!["--resolve", &resolve];
-        words.extend(headers.iter().flat_map(|header| ["--header", header]));
-        self.curl(&words, &format!("http://{name}{path}"))
+    pub(crate) fn http(&self, name: &str, path: &str, headers: &[&str]) -> Answer {
+        self.curl(&with(headers), ("http", name, 80), path)
     }
 
-    /// `https://NAME/`, where the certificate must be of the authority in that file.
-    pub(super) fn https(&self, name: &str, authority: &str) -> Answer {
-        let resolve = format!("{name}:443:{}", self.address);
-        self.curl(&["--resolve", &resolve, "--cacert", authority], &format!("https://{name}/"))
+    /// `https://NAME/PATH`, where the certificate must be of the authority in that file.
+    pub(crate) fn https(&self, name: &str, path: &str, authority: &str, headers: &[&str]) -> Answer {
+        self.curl(&[&["--cacert", authority][..], &with(headers)].concat(), ("https", name, 443), path)
     }
 
-    fn curl(&self, words: &[&str], url: &str) -> Answer {
-        let written = "\n%{http_code} %{redirect_url}";
-        let curl =
-            ["--", "curl", "--silent", "--max-time", "10", "--interface", FOREIGN, "--write-out", written];
-        let said = self.lab.lab_command(&["run"], &[&curl[..], words, &[url]].concat()).stdout;
+    fn curl(&self, words: &[&str], (scheme, name, port): (&str, &str, u16), path: &str) -> Answer {
+        let url = format!("{scheme}://{name}{path}");
+        let mut all = vec!["--max-time", "10", "--write-out", "\n%{http_code} %{redirect_url}"];
+        let resolve = self.address.as_ref().map(|address| format!("{name}:{port}:{address}"));
+        all.extend(resolve.iter().flat_map(|resolve| ["--resolve", resolve]));
+        let said = self.from.curl(self.lab, &[&all[..], words, &[url.as_str()]].concat());
         let (body, last) = said.trim_end_matches('\n').rsplit_once('\n').unwrap_or_default();
         let (status, location) = last.split_once(' ').unwrap_or((last, ""));
         let body = format!("{body}\n");
         Answer { status: status.parse().unwrap_or(0), body, location: location.trim().to_owned() }
     }
+}
+
+fn with<'a>(headers: &[&'a str]) -> Vec<&'a str> {
+    headers.iter().flat_map(|header| ["--header", header]).collect()
 }

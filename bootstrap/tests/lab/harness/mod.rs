@@ -1,12 +1,15 @@
 //! What the tests on lab hosts share.
 
+mod ask;
 mod cluster;
+mod echo;
 mod environment;
 mod guest;
 mod host;
 mod image;
 mod invocation;
 mod lab;
+mod network;
 mod observed;
 mod phases;
 mod reach;
@@ -14,13 +17,17 @@ mod sampler;
 mod scan;
 mod state;
 mod terminal;
+mod vpn;
 
+pub(crate) use ask::Asked;
+pub(crate) use echo::Echo;
 pub(crate) use environment::{mirror_folder, product};
 pub(crate) use guest::Guest;
 pub(crate) use host::{Host, command_line, processes};
 pub(crate) use image::BACKEND;
 pub(crate) use invocation::{Finished, Running, json_of, lines_of, run};
 pub(crate) use lab::{Shape, TestLab};
+pub(crate) use network::Network;
 pub(crate) use observed::Watch;
 pub(crate) use phases::Phases;
 pub(crate) use reach::{From, address, answers, serve, until};

@@ -1,8 +1,7 @@
 //! Certificates from a real ACME server, Let's Encrypt's own for tests, which asks each name on port 80.
 
-use super::ask::{Asked, FOREIGN};
-use super::until;
-use crate::harness::{Guest, TestLab, mirror_folder};
+use super::{EDGE, FOLLOWS, FOREIGN, asked};
+use crate::harness::{Guest, TestLab, mirror_folder, until};
 
 pub(super) fn certificates_come_by_acme(lab: &TestLab) {
     let folder = super::objects::certificate_for(lab, "acme", &format!("IP:{FOREIGN}"));
@@ -24,10 +23,10 @@ pub(super) fn certificates_come_by_acme(lab: &TestLab) {
         &format!("https://{FOREIGN}:15000/roots/0"),
     ])
     .ended();
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     for (name, backend) in [("app1.example.org", "one-"), ("app2.example.org", "two-")] {
-        let right = until(|| asked.https(name, &root).body.starts_with(backend));
-        assert!(right, "{name}: {:?}\n{}", asked.https(name, &root), log(lab, server));
+        let right = until(FOLLOWS, || asked.https(name, "/", &root, &[]).body.starts_with(backend));
+        assert!(right, "{name}: {:?}\n{}", asked.https(name, "/", &root, &[]), log(lab, server));
         let plain = asked.http(name, "/there", &[]);
         assert_eq!(plain.location, format!("https://{name}/there"));
     }
@@ -36,8 +35,8 @@ pub(super) fn certificates_come_by_acme(lab: &TestLab) {
     assert_eq!(kept.trim(), "600 65532");
     drop(server);
     lab.kubectl(&["delete", "pod", "--namespace=traefik", "--all"]);
-    let right = until(|| asked.https("app1.example.org", &root).body.starts_with("one-"));
-    assert!(right, "{:?}", asked.https("app1.example.org", &root));
+    let right = until(FOLLOWS, || asked.https("app1.example.org", "/", &root, &[]).body.starts_with("one-"));
+    assert!(right, "{:?}", asked.https("app1.example.org", "/", &root, &[]));
     lab.converged();
     drop(edited);
 }
@@ -61,7 +60,7 @@ fn pebble(lab: &TestLab, folder: &str) -> Guest {
     } });
     let path = format!("{folder}/pebble.json");
     fs_err::write(&path, configuration.to_string()).unwrap();
-    let address = Asked::of(lab).address().to_owned();
+    let address = lab.lab().host(EDGE).unwrap().address;
     let hosts = format!("127.0.0.1 localhost\n{address} app1.example.org app2.example.org\n");
     let names = format!("{folder}/hosts");
     fs_err::write(&names, hosts).unwrap();
