@@ -358,7 +358,7 @@ fn what_a_host_had_as_the_edge_host_is_taken_back_where_it_is_none_any_more() {
     let plain = render(&without, &facts).unwrap();
     let all = withdrawn(&plain, "w1");
     let playbooks: Vec<&str> = all.iter().map(|(_, playbook, _)| playbook.as_str()).collect();
-    assert_eq!(playbooks, ["openvpn", "hardening", "firewall"], "the last one's things go first");
+    assert_eq!(playbooks, ["ddns", "openvpn", "hardening", "firewall"], "the last one's things go first");
     let has = |all: &[(usize, String, Vec<Thing>)], thing: &Thing| {
         all.iter().any(|(_, _, things)| things.contains(thing))
     };
@@ -369,6 +369,8 @@ fn what_a_host_had_as_the_edge_host_is_taken_back_where_it_is_none_any_more() {
         table("garboard_vpn"),
         Thing::Unit("garboard-openvpn.service".to_owned()),
         Thing::FilesIn("/etc/openvpn/garboard/users".to_owned()),
+        Thing::Unit("garboard-ddns.service".to_owned()),
+        Thing::Path("/etc/garboard-ddns/secrets.json".to_owned()),
         Thing::Sshd("/etc/ssh/sshd_config.d/00-garboard.conf".to_owned()),
         Thing::Sysctl("net.ipv4.conf.all.rp_filter".to_owned()),
     ] {

@@ -175,6 +175,15 @@ fn dynamic_dns_on_the_edge_host() {
     let others = rendered.hosts.iter().filter(|(host, _)| *host != "dmz1").flat_map(|(_, chain)| chain);
     assert!(others.into_iter().all(|planned| planned.playbook != "ddns"));
 
+    // Where the names are out of the inventory, all of it goes back but for the package.
+    let without = support::inventory(DDNS.split_once("  ddns:\n").unwrap().0);
+    let mut changed = facts.clone();
+    changed.get_mut("dmz1").unwrap().garboard.baseline = true;
+    let later = Inputs { inventory: &without, ddns: None, facts: &changed, ..inputs };
+    let chain = &shipped().unwrap().render(&later).unwrap_or_else(|error| panic!("{error}")).hosts["dmz1"];
+    let gone: Vec<PlannedStep> = chain.iter().filter(|planned| planned.playbook == "ddns").cloned().collect();
+    golden(&folder("rendered/ddns/withdrawn.txt"), &text_of(&gone));
+
     // A gateway that is named is asked there, and the one of the route is not let answer a search.
     let named = DDNS.replace(
         "router: [upnp, nat_pmp]",

@@ -1,11 +1,11 @@
 //! Addons on real hosts: what nodes use, known by certificates that are verified; and volumes that outlive their pod.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::harness::{Phases, Shape, States, TestLab, Watch, assert_same};
+use crate::harness::{Phases, Shape, States, TestLab, Watch, assert_same, until};
 
 /// metrics-server asks every quarter of a minute, and a kubelet that is new takes a while to know what it uses.
-const MEASURED: Duration = Duration::from_mins(3);
+pub(crate) const MEASURED: Duration = Duration::from_mins(3);
 /// A claim, and a pod that writes to it, wherever volumes can be.
 const CLAIM: &str = "apiVersion: v1
 kind: PersistentVolumeClaim
@@ -54,18 +54,8 @@ fn addons_on_hosts_of_which_one_faces_the_internet() {
     phases.finish();
 }
 
-fn until(longest: Duration, mut is_so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + longest;
-    while Instant::now() < deadline {
-        if is_so() {
-            return true;
-        }
-    }
-    false
-}
-
 /// The line of `kubectl top nodes` about a node, where it tells anything.
-fn measured(lab: &TestLab, node: &str) -> Option<String> {
+pub(crate) fn measured(lab: &TestLab, node: &str) -> Option<String> {
     let top = lab.try_kubectl(&["top", "nodes", "--no-headers"]).stdout;
     top.lines()
         .find(|line| line.split_whitespace().next() == Some(node) && !line.contains("<unknown>"))

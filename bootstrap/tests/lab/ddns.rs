@@ -9,10 +9,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::Value;
 
 use crate::harness::{
-    Finished, Knot, Network, Phases, Shape, States, TestLab, assert_same, json_of, tsig_secret as secret,
+    Echo, Finished, Knot, Network, Phases, Shape, States, TestLab, assert_same, json_of,
+    tsig_secret as secret,
 };
 use crate::second_up::second_up_changes_nothing;
-use fakes::{Echo, Router};
+use fakes::Router;
 
 const NAME: &str = "home.example.org";
 /// Addresses that a name may get.
@@ -33,15 +34,7 @@ fn a_name_follows_from_the_edge() {
     let lab = phases.must("a control plane and an edge host", || TestLab::up("t-ddns", Shape::workers(1)));
     phases.must("a file and a service of somebody else", || {
         lab.host("w1").write(FOREIGN, "mine\n");
-        // The first service with a user of its own leaves an empty folder of systemd's in /run, until the next boot.
-        lab.host("w1").exec(&[
-            "systemd-run",
-            "--quiet",
-            "--wait",
-            "--collect",
-            "--property=DynamicUser=yes",
-            "true",
-        ]);
+        lab.host("w1").use_a_dynamic_user();
     });
     let before = phases.must("the state of both hosts", || lab.states());
     let mut home = phases.must("a DNS server, two services, a router", || Home::make(&lab));
@@ -159,7 +152,7 @@ impl<'a> Home<'a> {
 
 /// Nobody but the two services is there: the router is silent, so that it is one word against another.
 fn one_lying_source_moves_nothing(home: &Home<'_>) {
-    let serial = home.knot.serial();
+    let sent = home.knot.updates();
     home.router.say(None);
     home.one.say(LIE);
     // Each round begins with another service, and one that confirms what is published is enough.
@@ -176,11 +169,11 @@ fn one_lying_source_moves_nothing(home: &Home<'_>) {
         assert!(rounds < 6, "the liar was not heard: {report}");
     }
     home.name(1, &["status"]);
-    assert_eq!((home.knot.addresses(), home.knot.serial()), (vec![FIRST], serial));
+    assert_eq!((home.knot.addresses(), home.knot.updates()), (vec![FIRST], sent));
 }
 
 fn a_restart_sends_nothing(home: &Home<'_>) {
-    let (serial, asked) = (home.knot.serial(), home.one.count() + home.two.count());
+    let (sent, asked) = (home.knot.updates(), home.one.count() + home.two.count());
     home.lab.host("w1").exec(&["systemctl", "restart", "garboard-ddns"]);
     let name = home.name(0, &["update"]);
     assert_eq!(
@@ -188,7 +181,7 @@ fn a_restart_sends_nothing(home: &Home<'_>) {
         (&"in_sync".into(), &SECOND.to_string().into())
     );
     assert!(home.one.count() + home.two.count() > asked, "it has looked");
-    assert_eq!(home.knot.serial(), serial, "an update was sent");
+    assert_eq!(home.knot.updates(), sent, "an update was sent");
 }
 
 fn what_is_refused_waits_for_a_person_and_resume_sends_it(home: &mut Home<'_>) {

@@ -9,7 +9,7 @@ use crate::harness::{
 /// An address of nobody at home, as the internet has them.
 const FOREIGN: &str = "203.0.113.9";
 /// A table of somebody else on the edge host.
-const SOMEBODY: &str = "table inet somebody {\n  chain input { type filter hook input priority 5; policy accept; tcp dport 23 drop; }\n}\n";
+pub(crate) const SOMEBODY: &str = "table inet somebody {\n  chain input { type filter hook input priority 5; policy accept; tcp dport 23 drop; }\n}\n";
 const TABLE: [&str; 6] = ["nft", "--stateless", "list", "table", "inet", "garboard_edge"];
 /// Longest the host may be open after somebody emptied its tables.
 const REPAIRED: Duration = Duration::from_secs(10);

@@ -39,3 +39,4 @@ mod second_up;
 mod silence;
 mod taken;
 mod token;
+mod whole_edge;

@@ -10,7 +10,7 @@ mod sshd;
 mod support;
 mod watch;
 
-use garboard_playbooks::shipped;
+use garboard_playbooks::{Inputs, shipped};
 use garboard_protocol::Step;
 use namespace::Namespace;
 use support::{artifacts, debian, facts, inputs, inventory};
@@ -26,11 +26,15 @@ edge: { firewall: { lan: [192.168.1.0/24, 'fd00:1::/64'], public_tcp: [443], pub
 ";
 
 /// The transactions that load a host's tables, as the agent makes them, by name.
-fn tables(source: &str, host: &str) -> Vec<(String, String)> {
+fn tables(source: &str, host: &str, router: &str) -> Vec<(String, String)> {
     let inventory = inventory(source);
-    let facts = facts(&inventory, debian);
-    let artifacts = artifacts(&["amd64"]);
-    let rendered = shipped().unwrap().render(&inputs(&inventory, &facts, &artifacts)).unwrap();
+    let mut facts = facts(&inventory, debian);
+    for facts in facts.values_mut() {
+        facts.gateway = router.parse().ok();
+    }
+    let (artifacts, ddns) = (artifacts(&["amd64"]), support::ddns(&inventory));
+    let inputs = Inputs { ddns: ddns.as_ref(), ..inputs(&inventory, &facts, &artifacts) };
+    let rendered = shipped().unwrap().render(&inputs).unwrap();
     let tables = rendered.hosts[host].iter().filter_map(|planned| match &planned.step {
         Step::Nft(nft) => {
             let before = if nft.keep_sets { "flush" } else { "delete" };
@@ -47,7 +51,14 @@ fn load(on: &Namespace, host: &str) {
 }
 
 fn load_of(source: &str, on: &Namespace, host: &str) {
-    for (_, script) in tables(source, host) {
+    load_behind(ROUTER, source, on, host);
+}
+
+/// The default gateway of hosts that no test asks about: nobody.
+const ROUTER: &str = "192.0.2.1";
+
+fn load_behind(router: &str, source: &str, on: &Namespace, host: &str) {
+    for (_, script) in tables(source, host, router) {
         on.feed("nft --file -", &script);
     }
 }
@@ -168,6 +179,40 @@ fn an_edge_host_and_its_pods_reach_at_home_only_what_a_node_needs() {
         assert!(host.sends_to(&home, "192.168.1.50:53"), "DNS is closed");
         assert!(!host.sends_to(&home, "192.168.1.50:514"), "any datagram gets out");
     }
+}
+
+/// The edge host alone asks, and only what dynamic DNS needs.
+#[test]
+fn the_edge_host_asks_its_router_for_its_address_and_pods_do_not() {
+    let House { edge, pod, home, internet } = House::new();
+    let ddns = "ddns: [ { name: home.example.org, provider: { desec: { token: { env: A } } } } ]";
+    let source = TIERS.replace("edge: { ", &format!("edge: {{ {ddns}, "));
+    home.serve(&[49000]);
+    let (control, nat_pmp) = ("192.168.1.50:49000", "192.168.1.50:5351");
+    assert!(edge.reaches(control) && pod.reaches(control), "it is closed before there is a filter");
+    load(&edge, "dmz1");
+    assert!(!edge.reaches(control) && !edge.sends_to(&home, nat_pmp), "it is open without dynamic DNS");
+    load_behind("192.168.1.50", &source, &edge, "dmz1");
+    assert!(edge.reaches(control) && edge.sends_to(&home, nat_pmp), "the router cannot be asked");
+    assert!(!pod.reaches(control) && !pod.sends_to(&home, nat_pmp), "a pod asks the router");
+    for closed in ["192.168.1.50:445", "192.168.1.12:49000"] {
+        assert!(!edge.reaches(closed), "{closed} is open");
+    }
+
+    // A router outside of what is home, and its answer to a search that belongs to no connection.
+    let heard = |from: u16, to: u16| {
+        let listener = edge.on(move || std::net::UdpSocket::bind(("0.0.0.0", to)).unwrap());
+        listener.set_read_timeout(Some(std::time::Duration::from_millis(700))).unwrap();
+        internet.on(move || {
+            let socket = std::net::UdpSocket::bind(("0.0.0.0", from)).unwrap();
+            socket.send_to(b"here", ("203.0.113.10", to)).unwrap();
+        });
+        listener.recv(&mut [0; 4]).is_ok()
+    };
+    assert!(!heard(1900, 40_000), "a stranger's datagram gets in");
+    load_behind("203.0.113.9", &source, &edge, "dmz1");
+    assert!(heard(1900, 40_001), "the router's answer is dropped");
+    assert!(!heard(1901, 40_002) && !heard(1900, 30_080), "more than the answer gets in");
 }
 
 #[test]

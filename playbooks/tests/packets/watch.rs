@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::namespace::Namespace;
-use crate::{TIERS, tables};
+use crate::{ROUTER, TIERS, tables};
 
 /// Longest a table may be gone.
 const REPAIRED: Duration = Duration::from_secs(5);
@@ -39,7 +39,7 @@ fn until_loaded(host: &Namespace) -> bool {
 /// The files of the edge host in a folder of their own.
 fn files() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (table, script) in tables(TIERS, "dmz1") {
+    for (table, script) in tables(TIERS, "dmz1", ROUTER) {
         fs_err::write(folder.path().join(format!("{}.nft", table.replace(' ', "-"))), script).unwrap();
     }
     folder

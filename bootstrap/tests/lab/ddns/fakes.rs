@@ -1,61 +1,11 @@
-//! Small servers in a lab's own network: services that tell the asker's address over DNS, and a router that is asked by `UPnP`
-//! and NAT-PMP. Each says what the test wants, and lives as long as the test's process.
+//! Small servers in a lab's own network: a router that is asked by `UPnP` and NAT-PMP. It says what the test wants, and lives as long
+//! as the test's process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::harness::Network;
-
-/// A name server that answers every question with one address.
-pub(super) struct Echo {
-    says: Arc<Mutex<Ipv4Addr>>,
-    count: Arc<AtomicUsize>,
-}
-
-impl Echo {
-    pub(super) fn start(network: &Network, port: u16) -> Self {
-        let (socket, says, count) =
-            (network.udp(port), Arc::new(Mutex::new(Ipv4Addr::UNSPECIFIED)), Arc::default());
-        let (own, counted): (Arc<Mutex<Ipv4Addr>>, Arc<AtomicUsize>) =
-            (Arc::clone(&says), Arc::clone(&count));
-        std::thread::spawn(move || {
-            let mut question = [0; 1024];
-            while let Ok((length, asker)) = socket.recv_from(&mut question) {
-                counted.fetch_add(1, Ordering::SeqCst);
-                let answer = answer(&question[..length], *own.lock().unwrap());
-                let _ = socket.send_to(&answer, asker);
-            }
-        });
-        Self { says, count }
-    }
-
-    pub(super) fn say(&self, address: Ipv4Addr) {
-        *self.says.lock().unwrap() = address;
-    }
-
-    /// How often it was asked.
-    pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
-    }
-}
-
-/// A response (RFC 1035, 4.1) with the question as it came and one record of type A.
-fn answer(question: &[u8], address: Ipv4Addr) -> Vec<u8> {
-    let mut end = 12;
-    while question[end] != 0 {
-        end += usize::from(question[end]) + 1;
-    }
-    // The root label, type and class.
-    end += 5;
-    let mut message = question[..2].to_vec();
-    message.extend([0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
-    message.extend(&question[12..end]);
-    message.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
-    message.extend(address.octets());
-    message
-}
 
 /// A router's outer address; silent where there is none.
 type Said = Arc<Mutex<Option<Ipv4Addr>>>;

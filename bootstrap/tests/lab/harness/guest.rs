@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::TestLab;
+use super::{From, TestLab};
 
 /// How long it may take to say what it is waited for to say.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -23,17 +23,13 @@ pub(crate) struct Guest {
 impl TestLab {
     /// Starts a program in this lab's network. What it says on both ways is read.
     pub(crate) fn start(&self, words: &[&str]) -> Guest {
-        self.start_from(&[], words)
+        self.start_from(From::Laptop, words)
     }
 
-    /// The same on the internet behind the router of its home.
-    pub(crate) fn start_on_the_internet(&self, words: &[&str]) -> Guest {
-        self.start_from(&["--from", "internet"], words)
-    }
-
-    fn start_from(&self, place: &[&str], words: &[&str]) -> Guest {
+    /// The same at that place.
+    pub(crate) fn start_from(&self, from: From<'_>, words: &[&str]) -> Guest {
         let mut command = self.command();
-        command.args(["lab", "run", self.name()]).args(place).arg("--").args(words);
+        command.args(["lab", "run", self.name()]).args(from.place()).arg("--").args(words);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
@@ -62,6 +58,11 @@ impl Guest {
             self.said.push_str(&line);
             self.said.push('\n');
         }
+    }
+
+    /// Whether it runs.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for its end, which must be a good one.

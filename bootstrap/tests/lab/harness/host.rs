@@ -49,6 +49,12 @@ impl<'a> Host<'a> {
         fs_err::write(path, content).unwrap();
     }
 
+    /// Runs a service with a user of its own: the first one leaves an empty folder of systemd's in `/run`, until the next boot.
+    pub(crate) fn use_a_dynamic_user(&self) {
+        let run = ["systemd-run", "--quiet", "--wait", "--collect", "--property=DynamicUser=yes", "true"];
+        self.exec(&run);
+    }
+
     /// Command lines of all processes of the host, those in pods included; arguments separated by blanks.
     pub(crate) fn command_lines(&self) -> Vec<String> {
         processes()

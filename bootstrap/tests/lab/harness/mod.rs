@@ -1,6 +1,8 @@
 //! What the tests on lab hosts share.
 
+mod ask;
 mod cluster;
+mod echo;
 mod environment;
 mod guest;
 mod host;
@@ -16,7 +18,10 @@ mod sampler;
 mod scan;
 mod state;
 mod terminal;
+mod vpn;
 
+pub(crate) use ask::Asked;
+pub(crate) use echo::Echo;
 pub(crate) use environment::{mirror_folder, product};
 pub(crate) use guest::Guest;
 pub(crate) use host::{Host, command_line, processes};

@@ -1,4 +1,4 @@
-//! A lab's own network, for servers that a test has in it.
+//! A place in a lab's network for what the test itself runs there.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::{Child, Command};
@@ -7,7 +7,7 @@ use nix::sched::{CloneFlags, setns};
 
 use super::TestLab;
 
-/// The lab's network as its bridge sees it: the default gateway of the hosts.
+/// An address in a network namespace.
 #[derive(Clone)]
 pub(crate) struct Network {
     namespace: String,
@@ -15,7 +15,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// As the bridge of the lab of `w1` sees it.
+    /// The lab's network as its bridge sees it: the default gateway of the hosts, where no home is around them.
     pub(crate) fn of(lab: &TestLab) -> Self {
         let [a, b, c, _] = lab.lab().host("w1").unwrap().address.octets();
         Self { namespace: format!("/run/netns/garboard-{}", lab.name()), address: Ipv4Addr::new(a, b, c, 1) }
@@ -26,7 +26,12 @@ impl Network {
         Self { address, ..self }
     }
 
-    /// The bridge's address, or another one that was chosen.
+    /// A machine on the internet behind a home's router.
+    pub(crate) fn on_the_internet(lab: &TestLab, address: Ipv4Addr) -> Self {
+        Self { namespace: format!("/run/netns/garboard-{}.internet", lab.name()), address }
+    }
+
+    /// Its address.
     pub(crate) fn address(&self) -> Ipv4Addr {
         self.address
     }
@@ -47,7 +52,7 @@ impl Network {
         self.inside(move || command.spawn().unwrap())
     }
 
-    /// A socket on that address.
+    /// A socket for datagrams.
     pub(crate) fn udp(&self, port: u16) -> UdpSocket {
         self.inside(|| UdpSocket::bind((self.address, port)).unwrap())
     }

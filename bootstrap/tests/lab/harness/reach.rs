@@ -13,18 +13,33 @@ pub(crate) enum From<'a> {
     Address(&'a str),
     /// The internet.
     Internet,
+    /// The same place, by the tunnel that this interface is an end of.
+    Tunnel(&'a str),
+}
+
+impl From<'_> {
+    /// How `lab run` is told of it.
+    pub(super) fn place(self) -> &'static [&'static str] {
+        match self {
+            Self::Laptop | Self::Address(_) => &[],
+            Self::Internet | Self::Tunnel(_) => &["--from", "internet"],
+        }
+    }
+
+    /// What curl says there.
+    pub(crate) fn curl(self, lab: &TestLab, words: &[&str]) -> String {
+        let way = match self {
+            Self::Laptop | Self::Internet => Vec::new(),
+            Self::Address(by) | Self::Tunnel(by) => vec!["--interface", by],
+        };
+        lab.lab_command(&["run"], &[self.place(), &["--", "curl", "--silent"], &way, words].concat()).stdout
+    }
 }
 
 /// Whether a TCP connection is made, as curl tells.
 pub(crate) fn answers(lab: &TestLab, from: From<'_>, to: &str, port: u16) -> bool {
     let target = format!("telnet://{to}:{port}");
-    let curl = ["--", "curl", "--silent", "--max-time", "4", "--write-out", "\n%{time_connect}"];
-    let words = match from {
-        From::Laptop => curl.to_vec(),
-        From::Address(address) => [&curl[..], &["--interface", address]].concat(),
-        From::Internet => [&["--from", "internet"][..], &curl[..]].concat(),
-    };
-    let said = lab.lab_command(&["run"], &[&words[..], &[target.as_str()]].concat()).stdout;
+    let said = from.curl(lab, &["--max-time", "4", "--write-out", "\n%{time_connect}", &target]);
     said.lines().next_back().is_some_and(|time| time.trim().parse::<f64>().is_ok_and(|time| time > 0.0))
 }
 

@@ -132,17 +132,10 @@ pub(super) fn a_stranger(lab: &TestLab) {
         .unwrap();
     assert!(made.status.success(), "{made:?}");
     let place = format!("{STRANGER}:443");
-    let mut server: Guest = lab.start_on_the_internet(&[
-        "openssl",
-        "s_server",
-        "-accept",
-        &place,
-        "-key",
-        &key,
-        "-cert",
-        &certificate,
-        "-www",
-    ]);
+    let mut server: Guest = lab.start_from(
+        From::Internet,
+        &["openssl", "s_server", "-accept", &place, "-key", &key, "-cert", &certificate, "-www"],
+    );
     server.until("ACCEPT");
     lead(lab, STRANGER);
     let seen = seen(lab, From::Internet);

@@ -4,9 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use base64::Engine as _;
 
-use super::ask::{Asked, FOREIGN};
-use super::until;
-use crate::harness::{Guest, Knot, Network, TestLab, mirror_folder, tsig_secret};
+use super::{EDGE, FOLLOWS, FOREIGN, asked};
+use crate::harness::{Guest, Knot, Network, TestLab, mirror_folder, tsig_secret, until};
 
 /// A port on which nobody listens: whoever wants an answer there gets none.
 const NOBODY: u16 = 9;
@@ -22,20 +21,20 @@ pub(super) fn certificates_come_by_acme(lab: &TestLab) {
     let door = up.of_kind("front_door").last().unwrap();
     assert_eq!(door["urls"][0], "https://app1.example.org/");
     let root = root(lab, &folder);
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     for (name, backend) in [("app1.example.org", "one-"), ("app2.example.org", "two-")] {
-        let right = until(|| asked.https(name, &root).body.starts_with(backend));
-        assert!(right, "{name}: {:?}\n{}", asked.https(name, &root), log(lab, server));
+        let right = until(FOLLOWS, || asked.https(name, "/", &root, &[]).body.starts_with(backend));
+        assert!(right, "{name}: {:?}\n{}", asked.https(name, "/", &root, &[]), log(lab, server));
         let plain = asked.http(name, "/there", &[]);
         assert_eq!(plain.location, format!("https://{name}/there"));
     }
     // The account and the certificates outlive the pod: nobody is asked for them once more.
-    let kept = lab.host("w1").exec(&["stat", "--format=%a %u", "/var/lib/garboard-ingress/acme/acme.json"]);
+    let kept = lab.host(EDGE).exec(&["stat", "--format=%a %u", "/var/lib/garboard-ingress/acme/acme.json"]);
     assert_eq!(kept.trim(), "600 65532");
     drop(server);
     lab.kubectl(&["delete", "pod", "--namespace=traefik", "--all"]);
-    let right = until(|| asked.https("app1.example.org", &root).body.starts_with("one-"));
-    assert!(right, "{:?}", asked.https("app1.example.org", &root));
+    let right = until(FOLLOWS, || asked.https("app1.example.org", "/", &root, &[]).body.starts_with("one-"));
+    assert!(right, "{:?}", asked.https("app1.example.org", "/", &root, &[]));
     lab.converged();
     drop(edited);
 }
@@ -50,7 +49,7 @@ pub(super) fn a_wildcard_comes_by_dns(lab: &TestLab) {
     let network = Network::of(lab).at(FOREIGN.parse().unwrap());
     let knot = Knot::start(&network, &lab.folder().join("knot-of-acme"), &secret);
     let server = pebble(lab, &folder, NOBODY, &["-dnsserver", &format!("{FOREIGN}:53")]);
-    let edge = lab.host("w1");
+    let edge = lab.host(EDGE);
     // What the other authority has signed would be shown for these names as well.
     edge.exec(&["rm", "/var/lib/garboard-ingress/acme/acme.json"]);
     // As the internet's DNS would have it: the name of the zone's own server. Pods of the host's network have its `/etc/hosts`.
@@ -61,17 +60,17 @@ pub(super) fn a_wildcard_comes_by_dns(lab: &TestLab) {
          you@example.org, server: 'https://{FOREIGN}:14000/dir', ca: {folder}/ca.crt, challenge: {{ dns: {{ resolvers: [{FOREIGN}] }} }} }} }} }}\nhosts:"
     );
     let edited = lab.edited("\nhosts:", &section);
-    let serial = knot.serial();
+    let before = knot.updates();
     let planned = lab.garboard(&["plan", "--diff"]).expect(4);
     let up = lab.converge();
     let root = root(lab, &folder);
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     for (name, backend) in [("app1.example.org", "one-"), ("app2.example.org", "two-")] {
-        let right = until(|| asked.https(name, &root).body.starts_with(backend));
-        assert!(right, "{name}: {:?}\n{}", asked.https(name, &root), log(lab, server));
+        let right = until(FOLLOWS, || asked.https(name, "/", &root, &[]).body.starts_with(backend));
+        assert!(right, "{name}: {:?}\n{}", asked.https(name, "/", &root, &[]), log(lab, server));
     }
     // The record came, and went.
-    assert!(knot.serial() >= serial + 2, "{} after {serial}", knot.serial());
+    assert!(knot.updates() >= before + 2, "{} after {before}", knot.updates());
     let status = lab.garboard(&["status"]).expect(0);
     let pods = lab.kubectl(&["get", "pods,daemonsets,configmaps", "--all-namespaces", "-o", "yaml"]);
     let said = lab.kubectl(&["logs", "--namespace=traefik", "daemonset/traefik", "--tail=500"]);
@@ -131,7 +130,7 @@ fn pebble(lab: &TestLab, folder: &str, port: u16, more: &[&str]) -> Guest {
     } });
     let path = format!("{folder}/pebble.json");
     fs_err::write(&path, configuration.to_string()).unwrap();
-    let address = Asked::of(lab).address().to_owned();
+    let address = lab.lab().host(EDGE).unwrap().address;
     let hosts = format!("127.0.0.1 localhost\n{address} app1.example.org app2.example.org\n");
     let names = format!("{folder}/hosts");
     fs_err::write(&names, hosts).unwrap();

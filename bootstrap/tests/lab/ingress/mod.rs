@@ -1,14 +1,16 @@
 //! The ingress on an edge host: two names and a path, asked for by an address of nobody at home, with and without TLS.
 
 mod acme;
-mod ask;
-mod objects;
+pub(crate) mod objects;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::harness::{Phases, Shape, States, TestLab, Watch, assert_same};
-use ask::{Asked, FOREIGN};
+use crate::harness::{Asked, From, Phases, Shape, States, TestLab, Watch, assert_same, until};
 
+/// An address of nobody at home, as the internet has them.
+const FOREIGN: &str = "203.0.113.9";
+/// The edge host.
+const EDGE: &str = "w1";
 /// How long the controller and kube-proxy may take to follow.
 const FOLLOWS: Duration = Duration::from_mins(1);
 
@@ -20,15 +22,7 @@ fn an_ingress_on_the_edge() {
     phases.must("a foreign address in the lab's network", || {
         in_network(&lab, &["ip", "address", "add", &format!("{FOREIGN}/32"), "dev", "lo"]);
     });
-    // The first service with a user of its own (dynamic DNS) leaves an empty folder of systemd's in /run, until the next boot.
-    lab.host("w1").exec(&[
-        "systemd-run",
-        "--quiet",
-        "--wait",
-        "--collect",
-        "--property=DynamicUser=yes",
-        "true",
-    ]);
+    lab.host(EDGE).use_a_dynamic_user();
     let bare = phases.must("the state before the first up", || lab.states());
     let edge = lab.edited("  w1: {", "  w1: { edge: true,");
     let plain = lab.edited(
@@ -41,7 +35,7 @@ fn an_ingress_on_the_edge() {
         lab.converged();
         watch.end().assert_no_write_of_ours("w1");
     });
-    phases.must("two backends behind two names", || objects::serve(&lab));
+    phases.must("two backends behind two names", || objects::serve(&lab, "w2"));
     phases.check("each_name_and_each_path_leads_to_its_backend", || each_leads_to_its_backend(&lab));
     phases.check("the_backend_sees_the_clients_own_address", || the_backend_sees_the_client(&lab));
     phases.check("nobody_listens_on_other_ports", || nobody_else_listens(&lab));
@@ -70,20 +64,14 @@ fn an_ingress_on_the_edge() {
     phases.finish();
 }
 
+/// The edge host, asked from there.
+fn asked(lab: &TestLab) -> Asked<'_> {
+    Asked::at(lab, From::Address(FOREIGN), EDGE)
+}
+
 #[track_caller]
 fn in_network(lab: &TestLab, words: &[&str]) {
     lab.lab_command(&["run"], &[&["--"], words].concat()).expect(0);
-}
-
-/// Asks again until it is so: those who follow tell nobody when they have.
-fn until(mut is_so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + FOLLOWS;
-    while Instant::now() < deadline {
-        if is_so() {
-            return true;
-        }
-    }
-    false
 }
 
 fn up_tells_where_it_is(lab: &TestLab) {
@@ -101,21 +89,21 @@ fn up_tells_where_it_is(lab: &TestLab) {
 }
 
 fn each_leads_to_its_backend(lab: &TestLab) {
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     for (name, path, backend) in [
         ("app1.example.org", "/", "one-"),
         ("app2.example.org", "/", "two-"),
         ("app2.example.org", "/shop/cart", "one-"),
         ("app2.example.org", "/shopping", "two-"),
     ] {
-        let right = until(|| asked.http(name, path, &[]).body.starts_with(backend));
+        let right = until(FOLLOWS, || asked.http(name, path, &[]).body.starts_with(backend));
         assert!(right, "{name}{path} does not lead to {backend}*: {:?}", asked.http(name, path, &[]));
     }
     assert_eq!(asked.http("app3.example.org", "/", &[]).status, 404);
 }
 
 fn the_backend_sees_the_client(lab: &TestLab) {
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     let honest = asked.http("app1.example.org", "/honest", &[]);
     assert!(honest.body.contains(&format!("forwarded_for={FOREIGN}\n")), "{honest:?}");
     let forged = asked.http(
@@ -184,10 +172,10 @@ fn the_controller_has_few_rights(lab: &TestLab) {
 }
 
 fn another_namespace(lab: &TestLab) {
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     objects::in_another_namespace(lab);
     // What the controller has seen after it, it has seen too.
-    assert!(until(|| asked.http("late.example.org", "/", &[]).status == 200));
+    assert!(until(FOLLOWS, || asked.http("late.example.org", "/", &[]).status == 200));
     assert_eq!(asked.http("elsewhere.example.org", "/", &[]).status, 404);
     let up = lab.converged();
     assert!(up.notes().any(|note| note.contains("`elsewhere/three` is not answered")), "{}", up.story());

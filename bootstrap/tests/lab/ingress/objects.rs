@@ -2,13 +2,12 @@
 
 use std::process::Command;
 
-use super::ask::Asked;
-use super::until;
-use crate::harness::{BACKEND, TestLab};
+use super::{FOLLOWS, asked};
+use crate::harness::{BACKEND, TestLab, until};
 
-/// Two backends, each on the worker, each behind a name; a path of the second leads to the first.
-pub(super) fn serve(lab: &TestLab) {
-    lab.load_backend("w2");
+/// Two backends on that worker, each behind a name; a path of the second leads to the first.
+pub(crate) fn serve(lab: &TestLab, worker: &str) {
+    lab.load_backend(worker);
     let text = [backend("one", "default"), backend("two", "default")].join("---\n")
         + "---\n"
         + &ingress("one", "default", "app1.example.org", &[("/", "one")], "")
@@ -40,15 +39,16 @@ pub(super) fn certificate_of_an_ingress(lab: &TestLab) {
     let folder = certificate(lab, "own", "secure.example.org");
     secret(lab, "default", "own", &folder);
     apply(lab, "secure", &ingress("secure", "default", "secure.example.org", &[("/", "one")], "own"));
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     let authority = format!("{folder}/ca.crt");
-    let right = until(|| asked.https("secure.example.org", &authority).body.starts_with("one-"));
-    assert!(right, "{:?}", asked.https("secure.example.org", &authority));
+    let right =
+        until(FOLLOWS, || asked.https("secure.example.org", "/", &authority, &[]).body.starts_with("one-"));
+    assert!(right, "{:?}", asked.https("secure.example.org", "/", &authority, &[]));
 }
 
 /// The inventory names a Secret that comes later, is taken without a restart, and replaced.
 pub(super) fn certificate_of_all(lab: &TestLab) {
-    let asked = Asked::of(lab);
+    let asked = asked(lab);
     let restarts = || {
         lab.kubectl(&[
             "get",
@@ -66,9 +66,12 @@ pub(super) fn certificate_of_all(lab: &TestLab) {
         // A kubelet looks at a Secret once a minute.
         let mut right = false;
         for _ in 0..3 {
-            right = right || until(|| asked.https("app1.example.org", &authority).body.starts_with("one-"));
+            right = right
+                || until(FOLLOWS, || {
+                    asked.https("app1.example.org", "/", &authority, &[]).body.starts_with("one-")
+                });
         }
-        assert!(right, "{name}: {:?}", asked.https("app1.example.org", &authority));
+        assert!(right, "{name}: {:?}", asked.https("app1.example.org", "/", &authority, &[]));
     }
     assert_eq!(restarts(), before);
     let plain = asked.http("app1.example.org", "/there", &[]);

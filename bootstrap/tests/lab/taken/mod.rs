@@ -6,7 +6,6 @@ mod search;
 use std::time::Duration;
 
 use crate::harness::{Phases, Shape, TestLab, until};
-use crate::openvpn;
 
 /// Routes of the VPN that open nothing on other hosts: services, and no host's own address.
 const EDGE: &str = "edge:\n  openvpn: { remote: 44.128.1.10, routes: [10.96.0.0/12], users: [alice] }\n";
@@ -16,11 +15,11 @@ fn a_taken_edge_host_finds_no_key_to_others_and_reaches_only_what_its_tier_may()
     let mut phases =
         Phases::of("a_taken_edge_host_finds_no_key_to_others_and_reaches_only_what_its_tier_may");
     let lab = phases.must("a home", || TestLab::up("t-taken", Shape::workers(1).in_a_home()));
-    phases.must("OpenVPN, from an archive inside the host", || openvpn::install(&lab, "edge1"));
+    phases.must("OpenVPN, from an archive inside the host", || lab.install_openvpn("edge1"));
     let edited = lab.edited("edge:\n", EDGE);
     phases.must("up", || lab.converge());
     phases.must("the authority of a VPN that somebody uses", || {
-        openvpn::profile(&lab, "alice");
+        lab.vpn_profile("alice");
     });
     phases.check("the_search_finds_what_is_planted", || search::finds_what_is_planted(&lab));
     phases.check("it_finds_nothing_that_opens_others", || search::finds_nothing_that_opens_others(&lab));
