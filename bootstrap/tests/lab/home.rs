@@ -55,7 +55,7 @@ fn an_edge_host_behind_the_router_of_a_home() {
     phases.must("up with an ingress", || lab.converge());
     phases.check("a_name_without_an_address_is_told", || outside::a_name_without_an_address(&lab));
     phases.check("the_edge_is_seen_through_the_router_and_from_inside_only_silence", || {
-        outside::through_the_router(&lab)
+        outside::through_the_router(&lab);
     });
     phases.check("an_up_tells_how_its_names_look", || outside::an_up_tells_it(&lab));
     phases.check("a_name_that_leads_to_an_old_address_is_silent", || outside::an_old_address(&lab));
