@@ -70,6 +70,10 @@ fn running(lab: &TestLab, host: &str) -> Running {
         "--property=Id,InvocationID,ExecMainStartTimestampMonotonic,NRestarts",
         "kubelet",
         "containerd",
+        // Those of an edge host; of others nothing is told.
+        "garboard-firewall-watch",
+        "garboard-ddns",
+        "garboard-openvpn",
     ];
     Running { containers, units: host.exec(&units) }
 }

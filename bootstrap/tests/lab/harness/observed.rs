@@ -14,6 +14,10 @@ const OWN: [&str; 3] = ["/run/garboard", "/run/garboard/lock", "/run/garboard/ex
 /// Places that change only when somebody changes the host, whoever does it.
 const KEPT: [&str; 5] = ["/etc/", "/usr/", "/opt/", "/var/lib/garboard/", "/boot/"];
 
+/// Services that we brought work by themselves, and write their metrics and who is connected; whether they were restarted their
+/// start times show.
+const SERVICES: [&str; 2] = ["/garboard-ddns.service", "/garboard-openvpn.service"];
+
 /// Observers on some hosts.
 pub(crate) struct Watch {
     control: BTreeMap<String, Control>,
@@ -92,8 +96,7 @@ impl Observed {
 }
 
 fn is_ours(event: &Event) -> bool {
-    // A service that we brought works by itself, and writes its metrics; that it was not restarted is seen elsewhere.
-    if event.cgroup.contains("/garboard-ddns.service") {
+    if SERVICES.iter().any(|service| event.cgroup.contains(service)) {
         return false;
     }
     // A process that ended before it could be looked at may have been ours.
