@@ -40,13 +40,13 @@ pub fn row(host: &str, router: &str, answer: &RouterAnswer, allowed: &[IpNet]) -
         RouterAnswer::Address(address) => *address,
         RouterAnswer::NoAddress(said) => {
             let text = format!(
-                "the router at {router} says that it has no address of the internet ({said}): while that is so, nothing from there arrives"
+                "the router at {router} says that it has no address of the internet ({said}): your provider gives none of its own (CGNAT), or its line is down; while that is so, nothing from the internet reaches this home"
             );
             return row(
                 Verdict::Warning,
                 text,
                 Some(
-                    "its line is down, or it stands behind another NAT: see its own pages; if it is the provider's NAT, ask for a public address of your own",
+                    "see the address on its own pages: where it begins with 100.64 to 100.127, 10, 172.16 to 172.31 or 192.168, it stands behind another NAT; if that is your provider's, ask for a public address of your own",
                 ),
             );
         }
@@ -132,6 +132,6 @@ mod tests {
             silent.text
         );
         let none = row("dmz1", "192.168.0.1", &RouterAnswer::NoAddress("code 3".to_owned()), &[]);
-        assert_eq!(none.verdict, Verdict::Warning);
+        assert!(none.verdict == Verdict::Warning && none.text.contains("CGNAT"), "{}", none.text);
     }
 }

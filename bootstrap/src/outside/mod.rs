@@ -6,13 +6,16 @@ mod look;
 mod tests;
 mod verdict;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use look::{Look, Network};
 pub use verdict::{Answer, Observed, Place, Purpose, Question, Resolved, is_of_home, seen};
+
+/// Somebody on the internet, for the way there: nothing is sent.
+const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1));
 
 /// All names, and from where they were looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -112,27 +115,27 @@ impl OutsideView {
 
 /// Looks at all of them at once.
 pub async fn look(look: &dyn Look, questions: &[Question], place: &Place) -> OutsideView {
+    // Also where no name leads anywhere.
+    let from = look.source(place.router.unwrap_or(SOMEBODY));
     let looks = questions.iter().map(|question| async move {
-        let observed = observe(look, question, place).await;
-        (observed.from, seen(question, &observed, place))
+        let observed = observe(look, question, place, from).await;
+        seen(question, &observed, place)
     });
-    let all: Vec<(Option<IpAddr>, SeenName)> = futures::future::join_all(looks).await;
-    let from = all.iter().find_map(|(from, _)| *from);
+    let names: Vec<SeenName> = futures::future::join_all(looks).await;
     OutsideView {
         inside: from.is_some_and(|from| place.is_inside(from)),
         from: from.map(|from| from.to_string()),
         router: place.router.map(|router| router.to_string()),
-        names: all.into_iter().map(|(_, name)| name).collect(),
+        names,
     }
 }
 
-async fn observe(look: &dyn Look, question: &Question, place: &Place) -> Observed {
+async fn observe(look: &dyn Look, question: &Question, place: &Place, from: Option<IpAddr>) -> Observed {
     let resolved = match question.name.parse::<IpAddr>() {
         Ok(address) => Resolved::Addresses(vec![address]),
         Err(_) => look.resolve(&question.name).await,
     };
     let target = verdict::target(&resolved, place);
-    let from = target.and_then(|target| look.source(target));
     let (outside, edge) = match (target, question.purpose) {
         (Some(target), Purpose::Web { .. }) => {
             let (outside, edge) = tokio::join!(look.ask(target, question), look.ask_edge(question));

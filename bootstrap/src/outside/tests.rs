@@ -147,6 +147,7 @@ async fn a_name_without_an_address_and_servers_without_an_answer_are_two_things(
     let (mut fake, place) = well();
     fake.names.clear();
     assert_eq!(told(&fake, &place).await.0, Verdict::NoName);
+    assert!(view(&fake, &place).await.inside, "from where it was asked is known without a name");
     fake.names.insert("app1.example.org".to_owned(), Resolved::Silent("timed out".to_owned()));
     let (verdict, text, _) = told(&fake, &place).await;
     assert_eq!(verdict, Verdict::NoDns);

@@ -158,7 +158,7 @@ pub(super) fn a_shared_address(lab: &TestLab) {
     move_to(lab, SHARED);
     let shared = row();
     assert_eq!(shared["verdict"], "warning", "{shared}");
-    let text = shared["text"].as_str().unwrap();
-    assert!(text.contains(SHARED) && text.contains("CGNAT"), "{shared}");
+    // Debian's miniupnpd keeps such an address to itself, and says that it has none.
+    assert!(shared["text"].as_str().unwrap().contains("CGNAT"), "{shared}");
     move_to(lab, &first);
 }
