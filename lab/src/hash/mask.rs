@@ -48,10 +48,13 @@ pub const MASKS: [Mask; 12] = [
 ];
 
 /// What besides a virtual machine changes by itself: it has timers, devices and a kernel of its own.
-pub const VM_MASKS: [Mask; 6] = [
+pub const VM_MASKS: [Mask; 5] = [
     value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot"),
-    value("tree", "/run/udev/data/*", "how long after the boot udev saw a device first"),
-    hidden("tree", "/run/udev/watch/*", "udev numbers the disks it watches as they come"),
+    hidden(
+        "tree",
+        "/run/udev/*",
+        "udev's notes, named by the numbers that devices get as their drivers come at this boot; links, mounts and swap are counted",
+    ),
     hidden(
         "tree",
         "/dev/char/10:232",
