@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::product::root;
 use crate::stopwatch::{Stopwatch, say};
-use crate::{agents, packages, program};
+use crate::{agents, packages, program, toolchain};
 use archive::{Entry, Packed};
 use command::Release;
 
@@ -35,7 +35,7 @@ const TEXTS: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "READ
 const SUMS: &str = "SHA256SUMS";
 
 pub(crate) fn run(dist: &Dist) -> anyhow::Result<ExitCode> {
-    let mut watch = Stopwatch::new(6);
+    let mut watch = Stopwatch::new(7);
     let ended = stages(dist, &mut watch);
     watch.table();
     ended.map(|()| ExitCode::SUCCESS)
@@ -43,6 +43,12 @@ pub(crate) fn run(dist: &Dist) -> anyhow::Result<ExitCode> {
 
 fn stages(dist: &Dist, watch: &mut Stopwatch) -> anyhow::Result<()> {
     watch.stage("Debian packages", || packages::ensure(packages::DIST, dist.yes))?;
+    watch.stage("Rust's standard libraries", || {
+        let triples = agents::ARCHITECTURES.map(|architecture| format!("{architecture}-unknown-linux-gnu"));
+        toolchain::ensure()?;
+        toolchain::bring(&triples.each_ref().map(String::as_str));
+        Ok::<_, anyhow::Error>(())
+    })?;
     let agents = watch.stage("the agents", agents::all)?;
     let releases = watch.stage("the command for each architecture", || {
         let all = agents::ARCHITECTURES.into_iter();

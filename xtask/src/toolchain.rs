@@ -1,4 +1,4 @@
-//! The standard libraries that `rust-toolchain.toml` names.
+//! The standard libraries that are compiled for: those that `rust-toolchain.toml` names, and others where they are needed.
 
 use std::process::Command;
 
@@ -6,28 +6,32 @@ use crate::product::root;
 use crate::program;
 use crate::stopwatch::say;
 
-/// Has rustup bring those that are missing, also where the user's settings keep it from doing so by itself. Where Rust comes
-/// from elsewhere than from rustup, or it cannot be reached, what needs them is left out, and says so.
+/// Those that the file names.
 pub(crate) fn ensure() -> anyhow::Result<()> {
     let file = fs_err::read_to_string(root().join("rust-toolchain.toml"))?;
-    let targets = targets(&file);
+    bring(&targets(&file));
+    Ok(())
+}
+
+/// Has rustup bring those that are missing, also where the user's settings keep it from doing so by itself. Where Rust comes
+/// from elsewhere than from rustup, or it cannot be reached, what needs them is left out, and says so.
+pub(crate) fn bring(targets: &[&str]) {
     let Ok(installed) =
         program::output(Command::new("rustup").current_dir(root()).args(["target", "list", "--installed"]))
     else {
         say("there is no rustup: this Rust builds for what it builds for");
-        return Ok(());
+        return;
     };
     let missing: Vec<&str> =
-        targets.into_iter().filter(|target| !installed.lines().any(|line| line == *target)).collect();
+        targets.iter().copied().filter(|target| !installed.lines().any(|line| line == *target)).collect();
     if missing.is_empty() {
-        return Ok(());
+        return;
     }
     let mut add = Command::new("rustup");
     add.current_dir(root()).args(["target", "add"]).args(&missing);
     if let Err(error) = program::output(&mut add) {
         say(&format!("rustup could not bring {}: {error}", missing.join(", ")));
     }
-    Ok(())
 }
 
 /// The words of the file's list `targets`.
