@@ -9,10 +9,10 @@ use crate::stopwatch::Stopwatch;
 use crate::{agents, emulated, fuzz, macos, packages, program, toolchain, upstream};
 
 /// For each reader of foreign input; `cargo xtask soak` has an hour for each.
-const FUZZ_SECONDS: u32 = 10;
+const FUZZ_SECONDS: u32 = 30;
 
-/// A cluster of nothing but virtual machines: `cargo xtask soak` has the time for it.
-pub(crate) const LONG: [&str; 1] = ["machines::both::"];
+/// Control planes on virtual machines: `cargo xtask soak` has the time for them.
+pub(crate) const LONG: [&str; 2] = ["machines::both::", "machines::kernel::"];
 
 /// Those that bring tests along.
 const FEATURES: &str = "garboard/lab,garboard-lab/vm,garboard-playbooks/packets";

@@ -48,7 +48,7 @@ pub const MASKS: [Mask; 12] = [
 ];
 
 /// What besides a virtual machine changes by itself: it has timers, devices and a kernel of its own.
-pub const VM_MASKS: [Mask; 5] = [
+pub const VM_MASKS: [Mask; 4] = [
     value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot"),
     hidden(
         "tree",
@@ -59,11 +59,6 @@ pub const VM_MASKS: [Mask; 5] = [
         "tree",
         "/dev/char/10:232",
         "udev's link for the kvm device, there when the processor's kvm module was loaded in time at this boot",
-    ),
-    value(
-        "unit",
-        "systemd-networkd-wait-online.service",
-        "it waits once in a boot, when the first unit comes that wants the network to be up; nothing of it runs afterwards",
     ),
     value("sysctl", "vm/user_reserve_kbytes", "a share of the memory that was free at the boot"),
 ];
