@@ -14,6 +14,7 @@ mod modules;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
 pub(crate) mod nft;
+mod online;
 mod owned;
 mod pattern;
 pub(crate) mod pods;

@@ -10,10 +10,9 @@ use std::path::Path;
 use garboard_protocol::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::{iptables, links, modules, mounts, namespaces, nft};
+use super::{iptables, links, modules, mounts, namespaces, nft, online};
 use crate::steps::StepError;
 use crate::steps::swap::shared_kernel;
-use crate::steps::unit::{is_running, state};
 use crate::system::{Command, Kind, Look};
 
 /// Folders whose settings are noted (one level each).
@@ -74,11 +73,6 @@ const UNIT_FOLDERS: [&str; 4] = [
 const MEMBER: [&str; 3] =
     ["/etc/kubernetes/kubelet.conf", "/etc/kubernetes/pki/ca.crt", "/var/lib/etcd/member"];
 
-/// systemd's word for a network that is up.
-pub(super) const ONLINE: &str = "network-online.target";
-/// A target that is reached before the network: the packet filter's unit wants it, which makes it active until the next boot.
-pub(super) const BEFORE_NETWORK: &str = "network-pre.target";
-
 /// Most paths that are listed; the keepsake has to fit into one frame.
 const PATHS: usize = 20_000;
 
@@ -115,11 +109,14 @@ pub(crate) struct Before {
     pub(crate) mounts: Vec<String>,
     /// Names of unit files; which of the OS's are enabled, and all of `/etc`, is in `paths`.
     pub(crate) units: BTreeSet<String>,
-    /// Whether [`ONLINE`] was reached: units of Kubernetes want it, which makes it active until the next boot.
+    /// Whether the network was reported to be up.
     pub(crate) is_online: bool,
-    /// Whether [`BEFORE_NETWORK`] was reached; taken as so where an earlier version noted nothing.
+    /// Whether what comes before the network was reached; taken as so where an earlier version noted nothing.
     #[serde(default = "reached")]
     pub(crate) is_before_network: bool,
+    /// Names of the units that had waited for the network; none where an earlier version noted nothing.
+    #[serde(default)]
+    pub(crate) waited_for_network: Option<BTreeSet<String>>,
     /// Path → `directory`, `file SIZE`, `link TARGET`, `other`.
     pub(crate) paths: BTreeMap<String, String>,
     /// What lay at other places that playbooks own, when they began to: the place → paths at or below it. It is others'
@@ -180,8 +177,9 @@ impl Before {
             base_chains: nft::base_chains(look)?.map(|chains| chains.into_keys().collect()),
             mounts: mounts::read(look)?.into_iter().map(|mount| mount.point).collect(),
             units: units(look),
-            is_online: state(ONLINE, look).is_ok_and(|state| is_running(&state)),
-            is_before_network: state(BEFORE_NETWORK, look).is_ok_and(|state| is_running(&state)),
+            is_online: online::is_up(look),
+            is_before_network: online::is_before(look),
+            waited_for_network: online::waited(look).ok(),
             paths,
             places: BTreeMap::new(),
             truncated,

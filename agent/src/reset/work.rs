@@ -12,8 +12,8 @@ use garboard_protocol::{Owned, StepId};
 
 use super::kept::Kept;
 use super::owned::subject;
-use super::snapshot::{self, Before};
-use super::{modules, nft, owned, pods, processes, restore};
+use super::snapshot::Before;
+use super::{modules, nft, online, owned, pods, processes, restore};
 use crate::boot::{has_word, running_line};
 use crate::packages::{self, Came, Patience};
 use crate::steps::path::failed;
@@ -283,14 +283,9 @@ impl Work<'_> {
     pub(super) fn reload(&mut self, entries: &[Entry]) {
         self.part("systemd", "reloading systemd", |work| {
             work.run(&["daemon-reload"]);
-            let before = [
-                (snapshot::ONLINE, work.before.is_online),
-                (snapshot::BEFORE_NETWORK, work.before.is_before_network),
-            ];
-            for (target, was_reached) in before {
-                if !work.before.late && !was_reached {
-                    work.run(&["stop", "--", target]);
-                }
+            match online::came_since(&work.before, work.system.look()) {
+                Ok(came) => came.iter().for_each(|unit| work.run(&["stop", "--", unit])),
+                Err(error) => work.failed("systemd", "list-units", &error),
             }
             for entry in entries {
                 if let Entry::Unit { name, enabled, .. } = entry

@@ -60,6 +60,13 @@ pub(crate) fn run(fake: &Fake, world: &mut World, command: &Command) -> Option<R
         |stderr: &str| Some(Ok(Output { code: 1, stdout: String::new(), stderr: stderr.to_owned() }));
     match (command.program.as_str(), arguments.as_slice()) {
         ("systemctl", ["show", .., name]) => printed(show(fake, world, name)),
+        ("systemctl", ["list-units", .., pattern]) => {
+            let (start, end) = pattern.split_once('*').expect("a pattern");
+            let is_one =
+                |name: &&String| name.starts_with(start) && name.contains(end.trim_end_matches("*.service"));
+            let line = |name: &String| format!("{name} loaded active exited What it does\n");
+            printed(world.active.keys().filter(is_one).map(line).collect())
+        }
         ("systemctl", ["reload", "ssh.service"]) => {
             world.sshd.reads(fake);
             printed(String::new())

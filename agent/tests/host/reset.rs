@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use garboard_agent::reset;
 use garboard_agent::steps::Entry;
+use garboard_agent::system::Look as _;
 use garboard_protocol::event::Body;
 use garboard_protocol::reset::{Keepsake, ResetOptions, ResetReport};
 use garboard_protocol::step::{Directory, File, Hostname, HostsEntry, KernelModule, Swap, Sysctl, Unit};
@@ -64,6 +65,9 @@ fn live_on(machine: &Machine) {
     machine.fake.put("/proc/sys/vm/overcommit_memory", b"1\n", 0o644);
     let mut world = machine.world.lock().unwrap();
     world.tables.extend(["ip kube-proxy".to_owned(), "ip6 mine".to_owned()]);
+    for unit in ["network-online.target", "systemd-networkd-wait-online@eth0.service"] {
+        world.active.insert(unit.to_owned(), machine.fake.now());
+    }
 }
 
 pub(crate) fn reset(machine: &Machine, options: &ResetOptions) -> (ResetReport, Option<Keepsake>) {
@@ -123,6 +127,17 @@ fn the_host_is_as_it_was_and_data_stays() {
     drop(world);
     assert!(!machine.fake.tree().keys().any(|path| path.starts_with("/var/lib/garboard")));
     assert_eq!(verify(&machine, &keepsake.unwrap()).leftovers, []);
+}
+
+#[test]
+fn what_had_waited_for_the_network_before_stays_active() {
+    let machine = Machine::new();
+    let waited = "ifupdown-wait-online.service";
+    machine.world.lock().unwrap().active.insert(waited.to_owned(), machine.fake.now());
+    machine.run_owning(&steps(), &owned()).unwrap();
+    live_on(&machine);
+    reset(&machine, &ResetOptions::default());
+    assert_eq!(machine.world.lock().unwrap().active.keys().collect::<Vec<_>>(), [waited]);
 }
 
 #[test]
