@@ -1,28 +1,26 @@
 //! The chain of one host.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod content;
+
+use std::collections::BTreeSet;
 
 use garboard_inventory::Host;
 use garboard_protocol::Step;
 use garboard_protocol::facts::Facts;
-use garboard_protocol::limits::INLINE_BYTES;
 use garboard_protocol::step::{
-    Archive, Artifact, Blob, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname,
-    HostsEntry, Image, ImageSource, KernelModule, KubeadmInit, KubeadmJoin, Nft, Package, Pending, Reboot,
-    Sshd, StepId, Swap, Sysctl, Unit,
+    Archive, Artifact, BootConfig, Clock, ClusterId, ClusterNote, Directory, File, Hostname, HostsEntry,
+    Image, KernelModule, KubeadmInit, KubeadmJoin, Nft, Package, Pending, Reboot, Sshd, StepId, Swap, Sysctl,
+    Unit,
 };
 use tera::Context;
 
 use super::Scene;
 use super::withdraw::Things;
-use crate::artifact::CARRIED;
 use crate::diagnostic::{Fault, Faults};
-use crate::file::Spanned;
 use crate::lacking::{AllLacking, Pinned};
-use crate::late::{Late, first_line};
+use crate::late::Late;
 use crate::plan::PlannedStep;
 use crate::playbook::{HostStep, Kind, Playbook, RebootReason, SourceStep};
-use crate::template::Text;
 use crate::{CLUSTER_SIGNAL, Site};
 
 /// How far a clock may be off before it is set, in milliseconds: more than the way over a slow connection takes, and far less
@@ -193,28 +191,6 @@ impl Renderer<'_> {
         }]))
     }
 
-    /// A file for each entry of the mapping that a template gives, by name.
-    fn files(&self, folder: &str, text: &Text, mode: u32) -> Result<Vec<(String, File)>, Fault> {
-        let given = self.content(text)?;
-        let entries: Option<BTreeMap<String, String>> = serde_saphyr::from_str(&given).map_err(|error| {
-            let why = first_line(&error);
-            Fault::new(text.span, format!("this template gives no mapping from names to texts: {why}"))
-        })?;
-        entries
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, content)| {
-                if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0', '\n']) {
-                    let message =
-                        format!("this template gives `{}`, which is no file's name", name.escape_debug());
-                    return Err(Fault::new(text.span, message));
-                }
-                let path = format!("{folder}/{name}");
-                Ok((name, File { path, content, mode, secret: false }))
-            })
-            .collect()
-    }
-
     /// Whether the step, or that it is there at all, follows from facts.
     fn is_of_facts(&self, source: &SourceStep) -> bool {
         source.texts().iter().any(|(text, _)| self.site.templates.uses(text, "facts"))
@@ -371,67 +347,6 @@ impl Renderer<'_> {
             templates: templates.clone(),
             context: self.context.clone(),
         })
-    }
-
-    fn text(&self, text: &Text) -> Result<String, Fault> {
-        self.site.templates.render(text, self.context)
-    }
-
-    /// A file's text; what would not fit into a step is said here, not on the host.
-    fn content(&self, text: &Text) -> Result<String, Fault> {
-        let content = self.text(text)?;
-        if content.len() > INLINE_BYTES {
-            let message =
-                format!("this gives {} bytes, and a step carries at most {INLINE_BYTES}", content.len());
-            return Err(Fault::new(text.span, message));
-        }
-        Ok(content)
-    }
-
-    /// The text of a table: of this one, and of nothing else.
-    fn table(&self, table: &str, text: &Text) -> Result<String, Fault> {
-        let rules = self.content(text)?;
-        let begins = rules.trim_start().starts_with(&format!("table {table} {{"));
-        let ends = rules.trim_end().ends_with("\n}");
-        // A line without an indent is the beginning of something, or its end.
-        let outermost =
-            rules.lines().filter(|line| line.starts_with(|one: char| !one.is_whitespace())).count();
-        if begins && ends && outermost == 2 {
-            return Ok(rules);
-        }
-        let message = format!("this gives not one table `{table}` and nothing else");
-        Err(Fault::new(text.span, message)
-            .help(format!("`table {table} {{`, its content indented, and `}}`")))
-    }
-
-    /// The lock's file for this host's architecture.
-    fn file(&self, name: &Spanned<String>) -> Result<Blob, Unrendered> {
-        self.pinned(&self.scene.inputs.artifacts.files, name).copied().ok_or_else(|| {
-            let is_carried = CARRIED.contains(&name.value.as_str());
-            let what = if is_carried { Pinned::Carried } else { Pinned::File };
-            Unrendered::Lacking(vec![(what, name.value.clone())])
-        })
-    }
-
-    /// The lock's images for this host's architecture.
-    fn images(&self, names: &[Spanned<String>]) -> Result<Vec<ImageSource>, Unrendered> {
-        let mut images = Vec::new();
-        let mut lacking = Vec::new();
-        for name in names {
-            match self.pinned(&self.scene.inputs.artifacts.images, name) {
-                Some(image) => images.push(image.clone()),
-                None => lacking.push((Pinned::Image, name.value.clone())),
-            }
-        }
-        if lacking.is_empty() { Ok(images) } else { Err(Unrendered::Lacking(lacking)) }
-    }
-
-    fn pinned<'b, T>(
-        &self,
-        artifacts: &'b BTreeMap<String, BTreeMap<String, T>>,
-        name: &Spanned<String>,
-    ) -> Option<&'b T> {
-        artifacts.get(&name.value)?.get(&self.facts.architecture)
     }
 
     /// Which of the signals waited for tells the CA's hash.

@@ -8,7 +8,8 @@ use garboard_protocol::Step;
 
 use crate::namespace::Namespace;
 use crate::support::{artifacts, debian, facts, inputs, inventory};
-use crate::{House, TIERS, with_vpn};
+use crate::vpn::with_vpn;
+use crate::{House, TIERS};
 
 /// Longest a real sshd may take to listen.
 const STARTED: Duration = Duration::from_secs(10);
