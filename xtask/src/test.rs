@@ -12,7 +12,7 @@ use crate::{agents, emulated, fuzz, macos, packages, program, toolchain, upstrea
 const FUZZ_SECONDS: u32 = 30;
 
 /// Control planes on virtual machines: `cargo xtask soak` has the time for them.
-pub(crate) const LONG: [&str; 2] = ["machines::both::", "machines::kernel::"];
+pub(crate) const LONG: [&str; 2] = ["machines::both::", "becomes_a_cluster"];
 
 /// Those that bring tests along.
 const FEATURES: &str = "garboard/lab,garboard-lab/vm,garboard-playbooks/packets";

@@ -43,7 +43,7 @@ fn an_image_that_is_not_there_for_a_host_is_refused(lab: &TestLab, bare: &States
 fn up_reboots_the_worker_once(lab: &TestLab) {
     assert!(!has_memory_controller(lab, "w1"));
     let before = boot_of(lab, "w1");
-    let (up, _) = first_up(lab);
+    let (up, _) = first_up(lab, "w1");
     assert_rebooted_for_the_memory_controller(lab, &up, &before);
     assert_cgroup_version_2(lab, "w1");
     assert_two_architectures(lab);

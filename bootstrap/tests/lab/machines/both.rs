@@ -30,10 +30,10 @@ fn a_cluster_of_two_architectures_on_kernels_of_their_own() {
     phases.check("pods_of_both_architectures_reach_each_other_by_every_way", || lab.assert_traffic());
     phases.check("second_up_changes_nothing", || second_up_changes_nothing(&lab, &["cp1", "w1"]));
     phases.check("a_rebooted_control_plane_is_ready_again_without_help", || {
-        back_after(&lab, |lab| lab.reboot("cp1"));
+        back_after(&lab, "cp1", |lab| lab.reboot("cp1"));
     });
     phases.check("a_control_plane_whose_power_was_cut_is_ready_again_without_help", || {
-        back_after(&lab, |lab| {
+        back_after(&lab, "cp1", |lab| {
             lab.power_cut("cp1")?;
             lab.power_on(&["cp1".into()])
         });
@@ -48,7 +48,7 @@ fn a_cluster_of_two_architectures_on_kernels_of_their_own() {
 
 fn up_puts_it_right(lab: &TestLab) {
     let boots = [boot_of(lab, "cp1"), boot_of(lab, "w1")];
-    let (up, given) = first_up(lab);
+    let (up, given) = first_up(lab, "cp1");
     assert_nothing_of_the_preflight_is_ignored(&given);
     assert_eq!(swaps(lab, "cp1"), 0);
     assert_clock_is_right(lab, "cp1");

@@ -1,5 +1,5 @@
-//! Hosts with kernels of their own: what a container cannot show. Emulated, so that every step takes its time; the two tests
-//! with one such machine each are quicker than the one with two.
+//! Hosts with kernels of their own: what a container cannot show. Emulated, so that every step takes its time: one such machine as
+//! a worker beside a control plane in a container is quicker than one that is a control plane, or two.
 
 mod architectures;
 mod both;
@@ -14,6 +14,8 @@ use crate::harness::{Finished, States, TestLab, assert_same};
 const SWAP: &str =
     "fallocate -l 256M /swapfile && chmod 600 /swapfile && mkswap /swapfile && swapon /swapfile
     echo '/swapfile none swap sw 0 0' >>/etc/fstab; systemctl daemon-reload";
+/// With this machine's own kind of processor.
+const VM: &[&str] = &["--kind", "vm"];
 /// The other architecture than this machine's, started as a Raspberry Pi is.
 const PI: &[&str] = if cfg!(target_arch = "x86_64") {
     &["--kind", "vm", "--arch", "arm64", "--firmware", "pi"]
@@ -22,8 +24,6 @@ const PI: &[&str] = if cfg!(target_arch = "x86_64") {
 };
 const OTHER: &str = if cfg!(target_arch = "x86_64") { "arm64" } else { "amd64" };
 const TWO_HOURS: i64 = 2 * 60 * 60;
-/// What kubeadm is given, for as long as it runs.
-const CONFIGURATION: &str = "/run/garboard/kubeadm-init.yaml";
 const LINE: &str = "/boot/firmware/cmdline.txt";
 /// What a running cluster and a login write on a host where nobody changes anything.
 const OF_OTHERS: [&str; 6] = [
@@ -83,13 +83,15 @@ fn assert_cgroup_version_2(lab: &TestLab, host: &str) {
     assert_eq!(kind.trim(), "cgroup2fs", "{host}");
 }
 
-/// `garboard up` on bare hosts, and what kubeadm was given on the control plane.
-fn first_up(lab: &TestLab) -> (Finished, String) {
+/// `garboard up` on bare hosts, and what kubeadm was given on one of them.
+fn first_up(lab: &TestLab, host: &str) -> (Finished, String) {
+    let verb = if host == "cp1" { "init" } else { "join" };
+    let configuration = format!("/run/garboard/kubeadm-{verb}.yaml");
     let mut given = None;
     let up = lab.follow(&["up"], |event, _| {
-        // The configuration is there as long as kubeadm runs: it holds the token.
-        if given.is_none() && event.to_string().contains("kubeadm") {
-            let output = lab.lab().exec("cp1", &["cat", CONFIGURATION]).unwrap();
+        // It is there as long as kubeadm runs: it holds the token.
+        if given.is_none() && event["host"] == host && event.to_string().contains("kubeadm") {
+            let output = lab.lab().exec(host, &["cat", &configuration]).unwrap();
             given = output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned());
         }
     });
@@ -135,15 +137,19 @@ fn second_up_changes_nothing(lab: &TestLab, hosts: &[&str]) {
     }
 }
 
-fn back_after(lab: &TestLab, interrupt: impl FnOnce(&garboard_lab::Lab) -> garboard_lab::Result<()>) {
-    let before = boot_of(lab, "cp1");
+fn back_after(
+    lab: &TestLab,
+    host: &str,
+    interrupt: impl FnOnce(&garboard_lab::Lab) -> garboard_lab::Result<()>,
+) {
+    let before = boot_of(lab, host);
     interrupt(lab.lab()).unwrap();
-    let now = boot_of(lab, "cp1");
+    let now = boot_of(lab, host);
     assert_ne!(before, now);
-    assert_eq!(swaps(lab, "cp1"), 0, "swap is on again");
+    assert_eq!(swaps(lab, host), 0, "swap is on again");
     // `kubectl wait` waits for nobody who does not answer at all.
     lab.wait_for_api();
-    lab.wait(&[&format!("--for=jsonpath={{.status.nodeInfo.bootID}}={now}"), "node/cp1"]);
+    lab.wait(&[&format!("--for=jsonpath={{.status.nodeInfo.bootID}}={now}"), &format!("node/{host}")]);
     lab.assert_ready();
 }
 
