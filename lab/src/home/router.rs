@@ -169,6 +169,8 @@ fn rules(record: &Record) -> Result<String> {
   # Between LAN and DMZ it is a router and nothing else, as most are.
   chain forward {{
     type filter hook forward priority filter; policy drop;
+    # A provider carries nothing to such an address.
+    oifname \"{PUBLIC}\" ip daddr {{ 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 }} drop
     ct state established,related accept
     ct status dnat accept
     iifname != \"{PUBLIC}\" accept

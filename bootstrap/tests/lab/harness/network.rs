@@ -1,6 +1,6 @@
 //! A place in a lab's network for what the test itself runs there.
 
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::process::{Child, Command};
 
 use nix::sched::{CloneFlags, setns};
@@ -50,6 +50,11 @@ impl Network {
     /// Starts a program there.
     pub(crate) fn spawn(&self, mut command: Command) -> Child {
         self.inside(move || command.spawn().unwrap())
+    }
+
+    /// A socket for connections.
+    pub(crate) fn tcp(&self, port: u16) -> TcpListener {
+        self.inside(|| TcpListener::bind((self.address, port)).unwrap())
     }
 
     /// A socket for datagrams.

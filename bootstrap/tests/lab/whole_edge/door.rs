@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::vpn;
 use crate::harness::{Asked, From, TestLab, answers, until};
 
 /// How long the controller may take to follow.
@@ -46,10 +47,9 @@ pub(super) fn both_names_answer(lab: &TestLab, asked: &Asked<'_>) {
 /// Whatever they say of themselves.
 pub(super) fn the_backend_sees_who_asks(lab: &TestLab) {
     let authority = authority(lab);
-    let [a, b, c, _] = lab.lab().host("cp1").unwrap().address.octets();
     for (asked, address, path) in [
         (Asked::by_name(lab), lab.home().client.to_string(), "/internet"),
-        (at_home(lab), format!("{a}.{b}.{c}.2"), "/home"),
+        (at_home(lab), vpn::laptop(lab).to_string(), "/home"),
     ] {
         let answer = asked.https("app1.example.org", path, &authority, &["X-Forwarded-For: 192.0.2.66"]);
         assert!(answer.body.contains(&format!("forwarded_for={address}\n")), "{answer:?}");

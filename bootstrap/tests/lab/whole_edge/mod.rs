@@ -59,8 +59,9 @@ fn section(lab: &TestLab, ddns: &str) -> String {
     let worker = lab.lab().host("w1").unwrap().address;
     format!(
         "addons: [metrics-server, local-path-storage]\nedge:\n  ingress: {{ hosts: [app1.example.org, app2.example.org], \
-         tls: own_ca }}\n  openvpn: {{ remote: {}, routes: [{worker}/32, 10.96.0.0/12], users: [alice, bob] }}\n{ddns}  firewall:",
-        names::NAME
+         tls: own_ca }}\n  openvpn: {{ remote: {}, routes: [{worker}/32, {}/32, 10.96.0.0/12], users: [alice, bob] }}\n{ddns}  firewall:",
+        names::NAME,
+        vpn::laptop(lab)
     )
 }
 
