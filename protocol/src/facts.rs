@@ -247,6 +247,10 @@ pub struct GarboardState {
     pub cluster: Option<ClusterId>,
     /// An intent was left by a crash: the step's id.
     pub intent: Option<String>,
+    /// The packet filter of the last run is that of an edge host.
+    pub edge_filter: bool,
+    /// What the packet filter of the last run takes for hosts of the public tier.
+    pub public_tier: Vec<std::net::Ipv4Addr>,
 }
 
 /// What starts the host, and with which kernel parameters.

@@ -8,6 +8,7 @@ mod kernel;
 mod kubernetes;
 mod machine;
 mod network;
+mod packet_filter;
 mod pi;
 mod ports;
 mod power;
@@ -88,6 +89,8 @@ fn garboard(look: &dyn Look, layout: &Layout) -> GarboardState {
         baseline: Baseline::exists(look, layout).unwrap_or(true),
         cluster: look.read(&layout.cluster()).ok().and_then(|note| serde_json::from_slice(&note).ok()),
         intent: Intent::load(look, layout).ok().flatten().map(|intent| intent.step.0),
+        edge_filter: packet_filter::is_of_an_edge_host(look),
+        public_tier: packet_filter::public_tier(look),
     }
 }
 

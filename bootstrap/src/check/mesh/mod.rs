@@ -41,6 +41,8 @@ struct Node {
     is_member: bool,
     /// Its packet filter knows the hosts of the last run, and learns of new ones in this one.
     filters: bool,
+    /// What this filter takes for hosts of the public tier, since they were in the last run.
+    keeps_out: Vec<IpAddr>,
     /// It stands in the public tier.
     is_public: bool,
 }
@@ -203,15 +205,17 @@ impl Node {
     fn of(host: &Host, address: IpAddr, facts: &Facts) -> Self {
         let addresses = facts.addresses.iter().filter_map(|found| found.address.parse().ok()).collect();
         let is_member = facts.kubernetes.kubelet_conf;
-        let (filters, is_public) = (host.edge && is_member, host.tier() == Zone::Public);
-        Self { role: host.role, address, addresses, is_member, filters, is_public }
+        let is_public = host.tier() == Zone::Public;
+        let filters = (host.edge && is_member) || facts.garboard.edge_filter;
+        let keeps_out = facts.garboard.public_tier.iter().copied().map(IpAddr::V4).collect();
+        Self { role: host.role, address, addresses, is_member, filters, keeps_out, is_public }
     }
 
-    /// Whether a packet filter of ours closes the way by intent: from the public tier to all but what a worker needs, and between an
-    /// edge host and hosts that it does not know yet.
+    /// Whether a packet filter of ours closes the way by intent: from the public tier to all but what a worker needs, between an
+    /// edge host and hosts that it does not know yet, and from one that is of the public tier no more.
     fn is_filtered(&self, target: &Self, port: &MeshPort) -> bool {
         let inwards = self.is_public && !target.is_public && !port.is_for_every_tier();
-        inwards || self.filters || target.filters
+        inwards || self.filters || target.filters || target.keeps_out.contains(&self.address)
     }
 }
 

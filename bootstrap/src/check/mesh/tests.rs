@@ -319,3 +319,21 @@ fn a_converged_cluster_has_no_newcomer_and_a_newcomer_only_its_own_ways() {
     let mesh = Mesh::of(&site.inventory, &site.facts, newcomers);
     assert!(mesh.is_empty() && mesh.listens("n").is_empty() && mesh.targets(&Answers::default()).is_empty());
 }
+
+/// Its packet filter goes by the last run's inventory, and is written anew in this one before the newcomer joins.
+#[test]
+fn a_former_edge_host_is_not_probed_through_the_filters_that_still_keep_it_out() {
+    let mut site = Site::of(&["cp1"], &["w1", "w2"]).with_member("cp1").with_member("w1");
+    let ways = |site: &Site| -> Vec<String> {
+        let mesh = Mesh::of(&site.inventory, &site.facts, |host, _| host == "w2");
+        let mut ways: Vec<String> = mesh.ways.iter().map(|way| format!("{} {}", way.from, way.to)).collect();
+        ways.dedup();
+        ways
+    };
+    assert_eq!(ways(&site), ["w2 cp1", "w2 w1", "cp1 w2", "w1 w2", "cp1 w2", "w1 w2", "cp1 w2", "w1 w2"]);
+    site.facts.get_mut("cp1").unwrap().garboard.public_tier = vec!["192.168.1.13".parse().unwrap()];
+    assert!(!ways(&site).contains(&"w2 cp1".to_owned()));
+    assert!(ways(&site).contains(&"w2 w1".to_owned()));
+    site.facts.get_mut("w2").unwrap().garboard.edge_filter = true;
+    assert_eq!(ways(&site), [""; 0]);
+}
