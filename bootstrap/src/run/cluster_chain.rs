@@ -11,7 +11,7 @@ use garboard_protocol::step::{ClusterId, Outputs};
 use super::cluster_client::failed;
 use super::cluster_step::doing;
 use super::reboot::Reboots;
-use super::signal::Signals;
+use super::signal::{Lost, Signals};
 use super::{Plan, Run};
 use crate::cluster::{Cluster, ClusterError};
 use crate::output::Event;
@@ -115,12 +115,15 @@ impl ClusterChain<'_> {
             self.identify(&cluster, ca_hash).await?;
             self.take_back(&cluster, plan, ended).await?;
         }
+        let mut told = BTreeSet::new();
         for step in &plan.rendered.cluster {
             let placed = |problem: Problem| problem.host(CLUSTER).step(step.id.to_string());
             self.waiting(step.id.to_string(), &step.waits);
-            self.unless_stopped(self.signals.wait(&step.waits))
-                .await?
-                .map_err(|lost| placed(Problem::new(Exit::Failed, lost.to_string())))?;
+            if let Err(lost) = self.unless_stopped(self.signals.wait(&step.waits)).await? {
+                self.pass_over(step, &lost, &mut told);
+                ended.done += 1;
+                continue;
+            }
             match step.step {
                 ClusterStep::Wait { .. } => {}
                 // Waiting is no work that has to be finished.
@@ -149,6 +152,16 @@ impl ClusterChain<'_> {
             self.outlasting(delete).await.map_err(|problem| problem.host(CLUSTER))?;
         }
         Ok(())
+    }
+
+    /// A step that waits for a host which failed, was not reached or is not of this run: that is told there, and what does not need
+    /// this host goes on. `told` are the signals that were named already.
+    fn pass_over(&self, step: &PlannedClusterStep, lost: &Lost, told: &mut BTreeSet<String>) {
+        if told.insert(lost.signal.clone()) {
+            let text = format!("{} is left for a later `up`: {lost}", step.id);
+            self.run.events().send(&Event::Note { text });
+        }
+        self.signals.lose(&step.gives.iter().cloned().collect(), &lost.because);
     }
 
     /// `work`, unless somebody wants the run to stop before it has ended.
@@ -275,8 +288,13 @@ impl ClusterChain<'_> {
             ClusterStep::WaitRollout(workload) => {
                 // Somebody else's failure is told by them; here it would only look like ours.
                 let differs = cluster.rollout_differs(workload).await.map_err(|error| failed(&error))?;
-                let deadline = ROLLOUT * self.patience;
-                cluster.rolled_out(workload, deadline).await.map(|()| differs)
+                let nobody = BTreeSet::new();
+                tokio::select! {
+                    biased;
+                    // Its pods may be for just that host: nobody knows better when they run than the next `up`.
+                    () = self.signals.further_failure(&nobody) => Ok(Vec::new()),
+                    waited = cluster.rolled_out(workload, ROLLOUT * self.patience) => waited.map(|()| differs),
+                }
             }
             ClusterStep::Token => self.admit(cluster).await.map(|()| Vec::new()),
             ClusterStep::Wait { .. } => Ok(Vec::new()),

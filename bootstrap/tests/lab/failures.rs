@@ -3,7 +3,7 @@
 use garboard_lab::Faults;
 use serde_json::Value;
 
-use crate::harness::{Finished, Phases, Shape, TestLab, command_line, processes};
+use crate::harness::{EditedInventory, Finished, Phases, Shape, TestLab, command_line, processes};
 use crate::silence;
 
 /// The host that fails.
@@ -14,6 +14,7 @@ fn one_host_fails_and_the_others_converge() {
     let mut phases = Phases::of("one_host_fails_and_the_others_converge");
     let lab = phases.must("three bare hosts", || TestLab::up("t-failures", Shape::workers(2)));
     phases.must("a_host_dead_at_the_start_is_named_and_left_out", || {
+        let _edge = as_the_edge(&lab);
         a_host_dead_at_the_start_is_named_and_left_out(&lab);
     });
     phases.must("a_host_cut_off_in_the_middle_is_named_with_its_step", || {
@@ -27,6 +28,11 @@ fn one_host_fails_and_the_others_converge() {
         a_host_that_dies_in_the_middle_is_finished_by_the_next_up(&lab);
     });
     phases.must("the host is given back once more", || give_back(&lab));
+    phases.must("an_edge_host_that_dies_is_one_failure_and_its_ingress_comes_with_the_next_up", || {
+        let _edge = as_the_edge(&lab);
+        an_edge_host_that_dies_is_one_failure(&lab);
+    });
+    phases.must("the host is given back a third time", || give_back(&lab));
     phases.must("another_laptop_is_told_who_works_since_when", || {
         another_laptop_is_told_who_works_since_when(&lab);
     });
@@ -90,6 +96,15 @@ fn finish(lab: &TestLab) -> Finished {
     up
 }
 
+/// It is the only host that the ingress runs on.
+fn as_the_edge(lab: &TestLab) -> [EditedInventory; 2] {
+    let ingress = "\nedge:\n  ingress: { hosts: [app1.example.org], tls: own_ca }\nhosts:";
+    let edge = lab.edited(&format!("  {HOST}: {{ "), &format!("  {HOST}: {{ edge: true, "));
+    // Given back in this order: what was written last goes first.
+    [lab.edited("\nhosts:", ingress), edge]
+}
+
+/// What waits for it in the cluster is left for a later `up`, and no failure more.
 fn a_host_dead_at_the_start_is_named_and_left_out(lab: &TestLab) {
     lab.lab().power_cut(HOST).unwrap();
     let up = lab.garboard(&["up"]);
@@ -135,10 +150,7 @@ fn the_next_up_takes_over_at_once_and_starts_no_step_twice(lab: &TestLab) {
         joins.len()
     };
     let up = lab.follow(&["up"], |event, running| {
-        let is_joining = event["host"] == HOST
-            && event["event"] == "step_progress"
-            && event["text"].as_str().is_some_and(|text| text.starts_with("[kubelet-start]"));
-        if !killed && is_joining {
+        if !killed && is_joining(event) {
             assert_eq!(count(), 1, "one kubeadm");
             killed = true;
             running.kill();
@@ -171,6 +183,22 @@ fn a_host_that_dies_in_the_middle_is_finished_by_the_next_up(lab: &TestLab) {
     finish(lab);
 }
 
+/// By then it has the ingress's image, and pods may be meant for it: nobody waits five minutes for them.
+fn an_edge_host_that_dies_is_one_failure(lab: &TestLab) {
+    let mut is_cut = false;
+    let up = lab.follow(&["up", "--reconnect", "20s"], |event, _| {
+        if !is_cut && is_joining(event) {
+            lab.lab().power_cut(HOST).unwrap();
+            is_cut = true;
+        }
+    });
+    assert!(is_cut, "{HOST} did not join: {}", up.story());
+    assert_only_this_host_failed(&up);
+    assert_others_ready(lab);
+    lab.lab().power_on(&[HOST.to_owned()]).unwrap();
+    finish(lab);
+}
+
 /// A second laptop knows nothing of the first one's run.
 fn another_laptop_is_told_who_works_since_when(lab: &TestLab) {
     let mut told = None;
@@ -187,6 +215,12 @@ fn another_laptop_is_told_who_works_since_when(lab: &TestLab) {
     }
     assert!(told.of_kind("step_started").next().is_none(), "{}", told.story());
     lab.assert_ready();
+}
+
+fn is_joining(event: &Value) -> bool {
+    event["host"] == HOST
+        && event["event"] == "step_progress"
+        && event["text"].as_str().is_some_and(|text| text.starts_with("[kubelet-start]"))
 }
 
 pub(crate) fn is_importing(event: &Value) -> bool {

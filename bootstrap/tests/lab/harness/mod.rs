@@ -28,7 +28,7 @@ pub(crate) use host::{Host, command_line, processes};
 pub(crate) use image::BACKEND;
 pub(crate) use invocation::{Finished, Running, json_of, lines_of, run};
 pub(crate) use knot::{Knot, tsig_secret};
-pub(crate) use lab::{Shape, TestLab};
+pub(crate) use lab::{EditedInventory, Shape, TestLab};
 pub(crate) use network::Network;
 pub(crate) use observed::Watch;
 pub(crate) use phases::Phases;
