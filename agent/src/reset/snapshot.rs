@@ -10,7 +10,8 @@ use std::path::Path;
 use garboard_protocol::Owned;
 use serde::{Deserialize, Serialize};
 
-use super::{iptables, links, modules, mounts, namespaces, nft, online};
+use super::online::Online;
+use super::{iptables, links, modules, mounts, namespaces, nft};
 use crate::steps::StepError;
 use crate::steps::swap::shared_kernel;
 use crate::system::{Command, Kind, Look};
@@ -109,14 +110,9 @@ pub(crate) struct Before {
     pub(crate) mounts: Vec<String>,
     /// Names of unit files; which of the OS's are enabled, and all of `/etc`, is in `paths`.
     pub(crate) units: BTreeSet<String>,
-    /// Whether the network was reported to be up.
-    pub(crate) is_online: bool,
-    /// Whether what comes before the network was reached; taken as so where an earlier version noted nothing.
-    #[serde(default = "reached")]
-    pub(crate) is_before_network: bool,
-    /// Names of the units that had waited for the network; none where an earlier version noted nothing.
-    #[serde(default)]
-    pub(crate) waited_for_network: Option<BTreeSet<String>>,
+    /// What stays active once a unit has asked for the network.
+    #[serde(flatten)]
+    pub(super) online: Online,
     /// Path → `directory`, `file SIZE`, `link TARGET`, `other`.
     pub(crate) paths: BTreeMap<String, String>,
     /// What lay at other places that playbooks own, when they began to: the place → paths at or below it. It is others'
@@ -177,9 +173,7 @@ impl Before {
             base_chains: nft::base_chains(look)?.map(|chains| chains.into_keys().collect()),
             mounts: mounts::read(look)?.into_iter().map(|mount| mount.point).collect(),
             units: units(look),
-            is_online: online::is_up(look),
-            is_before_network: online::is_before(look),
-            waited_for_network: online::waited(look).ok(),
+            online: Online::take(look),
             paths,
             places: BTreeMap::new(),
             truncated,
@@ -246,10 +240,6 @@ impl Before {
         let listed = self.paths.keys().filter(|_| !self.late);
         listed.chain(self.places.values().flatten()).filter(is_at).cloned().collect()
     }
-}
-
-fn reached() -> bool {
-    true
 }
 
 fn text(look: &dyn Look, path: &str) -> String {

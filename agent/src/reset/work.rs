@@ -13,7 +13,7 @@ use garboard_protocol::{Owned, StepId};
 use super::kept::Kept;
 use super::owned::subject;
 use super::snapshot::Before;
-use super::{modules, nft, online, owned, pods, processes, restore};
+use super::{modules, nft, owned, pods, processes, restore};
 use crate::boot::{has_word, running_line};
 use crate::packages::{self, Came, Patience};
 use crate::steps::path::failed;
@@ -283,9 +283,11 @@ impl Work<'_> {
     pub(super) fn reload(&mut self, entries: &[Entry]) {
         self.part("systemd", "reloading systemd", |work| {
             work.run(&["daemon-reload"]);
-            match online::came_since(&work.before, work.system.look()) {
-                Ok(came) => came.iter().for_each(|unit| work.run(&["stop", "--", unit])),
-                Err(error) => work.failed("systemd", "list-units", &error),
+            if !work.before.late {
+                match work.before.online.came_since(work.system.look()) {
+                    Ok(came) => came.iter().for_each(|unit| work.run(&["stop", "--", unit])),
+                    Err(error) => work.failed("systemd", "list-units", &error),
+                }
             }
             for entry in entries {
                 if let Entry::Unit { name, enabled, .. } = entry

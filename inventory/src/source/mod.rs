@@ -8,6 +8,7 @@ mod edge;
 mod field;
 mod host;
 mod inventory;
+mod path;
 mod playbooks;
 mod secret_reference;
 mod section;

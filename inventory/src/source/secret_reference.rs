@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 
 use super::field::Field;
+use super::path::path;
 use super::section::Keys;
-use super::ssh::path;
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::secret::SecretReference;
 use crate::span::Spanned;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 
 use super::field::{Field, given};
+use super::path::path;
 use super::secret_reference;
 use super::section::Keys;
 use crate::fault::{Fault, Faults, Flaw, quote};
@@ -196,19 +197,4 @@ fn identities(field: &Field<'_>, faults: &mut Faults) -> Option<Spanned<Vec<Span
         })
         .collect();
     Some(Spanned::new(paths.into_iter().collect::<Option<Vec<_>>>()?, field.span()))
-}
-
-/// A path as written; where `~` leads is found when the file is loaded.
-pub(super) fn path(text: &str) -> Result<String, Flaw> {
-    if text.trim().is_empty() {
-        return Err(Flaw::new("the path is empty").help("name a file, or remove the key"));
-    }
-    if let Some(private) = text.strip_suffix(".pub") {
-        return Err(Flaw::new("this is the public half of a key").help(format!("write {}", quote(private))));
-    }
-    if text.starts_with('~') && text != "~" && !text.starts_with("~/") {
-        return Err(Flaw::new("the home folder of another user is not looked up")
-            .help("write the path from `/`, or `~/…` for your own home folder"));
-    }
-    Ok(text.to_owned())
 }

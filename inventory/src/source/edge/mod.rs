@@ -6,6 +6,7 @@ pub(super) mod firewall;
 pub(super) mod ingress;
 mod list;
 pub(super) mod openvpn;
+mod route;
 pub(super) mod tls;
 mod user;
 

@@ -9,6 +9,7 @@ use super::super::field::{Field, given};
 use super::super::secret_reference;
 use super::super::section::Keys;
 use super::list::list;
+use super::route::route;
 use super::user::{self, User, UserShape};
 use crate::defaults;
 use crate::fault::{Fault, Faults, Flaw, quote};
@@ -117,21 +118,6 @@ fn network(text: &str) -> Result<Ipv4Net, Flaw> {
             "take a private one, from a /29 to a /16, such as `{}`",
             defaults::vpn_network()
         )));
-    }
-    Ok(network)
-}
-
-pub(super) fn route(text: &str) -> Result<Ipv4Net, Flaw> {
-    let example = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 1, 0), 24);
-    let network = syntax::ipv4_network(text, example)?;
-    if network.prefix_len() == 0 {
-        return Err(Flaw::new("all traffic through the VPN is not in this version")
-            .help("name the networks at home, such as `192.168.1.0/24`"));
-    }
-    let first = network.network();
-    if first.is_unspecified() || first.is_loopback() || first.is_multicast() || first.is_link_local() {
-        return Err(Flaw::new(format!("{} cannot be routed to", quote(text)))
-            .help("name a network at home, such as `192.168.1.0/24`"));
     }
     Ok(network)
 }

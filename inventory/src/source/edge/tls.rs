@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 
 use super::super::field::{Field, given};
+use super::super::path::path;
 use super::super::section::Keys;
-use super::super::ssh::path;
 use super::challenge::{self, Challenge};
 use crate::fault::{Fault, Faults, Flaw, quote};
 use crate::span::{Given, Span, Spanned};

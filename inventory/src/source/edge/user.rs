@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use super::super::field::{Field, given};
 use super::super::section::Keys;
 use super::list::list;
-use super::openvpn::route;
+use super::route::route;
 use crate::fault::{Fault, Faults, quote};
 use crate::span::{Given, Spanned};
 use crate::syntax;
