@@ -47,8 +47,12 @@ pub const MASKS: [Mask; 12] = [
     value("mount", "/proc/*", "systemd-nspawn backs two files in /proc with random names"),
 ];
 
+/// Seen with systemd 257: after a first boot and after a restart of the unit it is not there, after most others it is.
+const EMPTY_CREDENTIALS: &str =
+    "an empty folder that systemd mounts for the login on a console, at some of its starts";
+
 /// What besides a virtual machine changes by itself: it has timers, devices and a kernel of its own.
-pub const VM_MASKS: [Mask; 4] = [
+pub const VM_MASKS: [Mask; 6] = [
     value("tree", "/var/lib/systemd/random-seed", "new at each boot and end of a boot"),
     hidden(
         "tree",
@@ -60,6 +64,8 @@ pub const VM_MASKS: [Mask; 4] = [
         "/dev/char/10:232",
         "udev's link for the kvm device, there when the processor's kvm module was loaded in time at this boot",
     ),
+    hidden("mount", "/run/credentials/getty@*", EMPTY_CREDENTIALS),
+    hidden("mount", "/run/credentials/serial-getty@*", EMPTY_CREDENTIALS),
     value("sysctl", "vm/user_reserve_kbytes", "a share of the memory that was free at the boot"),
 ];
 
@@ -108,6 +114,7 @@ mod tests {
             ("unit", "garboard-run.service"),
             ("unit", "run-containerd.mount"),
             ("mount", "/var/lib/kubelet/pods/a"),
+            ("mount", "/run/credentials/garboard-ddns.service"),
             ("cgroup", "/kubepods.slice"),
             ("sysctl", "net/ipv4/ip_forward"),
             ("sysctl", "vm/overcommit_memory"),
