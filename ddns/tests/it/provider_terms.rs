@@ -79,6 +79,21 @@ fn too_many_requests_are_answered_by_as_much_silence_as_was_asked_for() {
     assert_eq!(requests, 1);
 }
 
+/// Whatever less it asks for.
+#[test]
+fn too_many_requests_are_answered_by_five_minutes_of_silence_at_least() {
+    for asked_for in ["", "Retry-After: 1\r\n"] {
+        let (home, echoes) = (Home::new(), Echoes::saying(NEW));
+        let provider = FakeHttp::start(move |_| (429, asked_for.to_owned(), "slow down".to_owned()));
+        home.configure_name(NAME, &home.no_ip(&provider), &echoes.sources(), QUICK);
+        let service = home.start();
+        let (seconds, _) = held(&service.update());
+        assert!((290..=300).contains(&seconds), "{asked_for}: {seconds}");
+        service.update();
+        assert_eq!(provider.count(), 1, "{asked_for}");
+    }
+}
+
 #[test]
 fn dynu_is_asked_again_after_ten_minutes() {
     let (home, echoes, provider) = (Home::new(), Echoes::saying(NEW), FakeHttp::saying(500, "911"));
