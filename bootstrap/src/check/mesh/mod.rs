@@ -214,8 +214,9 @@ impl Node {
     /// Whether a packet filter of ours closes the way by intent: from the public tier to all but what a worker needs, between an
     /// edge host and hosts that it does not know yet, and from one that is of the public tier no more.
     fn is_filtered(&self, target: &Self, port: &MeshPort) -> bool {
-        let inwards = self.is_public && !target.is_public && !port.is_for_every_tier();
-        inwards || self.filters || target.filters || target.keeps_out.contains(&self.address)
+        // As this run has it, or as the last one wrote it.
+        let is_inwards = (self.is_public && !target.is_public) || target.keeps_out.contains(&self.address);
+        (is_inwards && !port.is_for_every_tier()) || self.filters || target.filters
     }
 }
 
