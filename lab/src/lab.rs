@@ -201,12 +201,8 @@ impl Lab {
         let one = self.host(host)?.clone();
         let _lock = lock(self.name())?;
         let folder = self.places.host(self.name(), host);
-        if let Some(boot) = Boot::read(&folder)? {
-            if let Some(leader) = boot.leader {
-                leader.kill();
-            }
-            boot.container.kill();
-            self.wait_off(host, &boot)?;
+        if Boot::read(&folder)?.is_some() {
+            self.power_cut(host)?;
         }
         fs_err::remove_dir_all(&folder)?;
         host::make(&self.places, &self.record, &one)?;

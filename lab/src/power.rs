@@ -14,6 +14,10 @@ use crate::{Error, Lab, Result, connect, lock::Lock, program, supervisor};
 const BOOT_DEADLINE: Duration = Duration::from_secs(90);
 /// A virtual machine: emulated ones boot in some 20 seconds on a machine with nothing else to do, and in minutes on others.
 const VM_BOOT_DEADLINE: Duration = Duration::from_mins(10);
+/// A host without power has ended within this time.
+const OFF_DEADLINE: Duration = Duration::from_secs(20);
+/// How soon a host whose power is cut is looked at once more: it may just have been between two boots.
+const CUT_AGAIN: Duration = Duration::from_millis(250);
 /// How often a booting host is looked at. Not by inotify: the machine has few instances, and the hosts need them.
 const LOOK: Duration = Duration::from_millis(25);
 
@@ -45,17 +49,30 @@ impl Lab {
         Ok(())
     }
 
-    /// Cuts a host's power: every process of it dies at once, nothing is written any more. It stays off.
+    /// Cuts a host's power: every process of it dies at once, nothing is written any more. It stays off, also where it was just
+    /// rebooting.
     ///
     /// # Errors
     /// When its processes do not end.
     pub fn power_cut(&self, host: &str) -> Result<()> {
-        let boot = self.boot(host)?;
-        if let Some(leader) = boot.leader {
-            leader.kill();
+        let supervisor = self.boot(host)?.supervisor;
+        let folder = self.places.host(self.name(), host);
+        let deadline = Instant::now() + OFF_DEADLINE;
+        loop {
+            // A host between two boots has no process that could be ended, and is another one's host right after.
+            if let Some(boot) = Boot::read(&folder)? {
+                if let Some(leader) = boot.leader {
+                    leader.kill();
+                }
+                boot.container.kill();
+            }
+            if supervisor.wait(deadline.min(Instant::now() + CUT_AGAIN)) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(self.deadline(host, "go off", OFF_DEADLINE));
+            }
         }
-        boot.container.kill();
-        self.wait_off(host, &boot)
     }
 
     /// Reboots a host from inside and waits until sshd answers again.
@@ -99,15 +116,6 @@ impl Lab {
             .leader
             .filter(|leader| leader.is_alive())
             .ok_or_else(|| Error::Off { lab: self.name().into(), host: host.into() })
-    }
-
-    /// Waits until a host's supervisor ended, having cleared up.
-    pub(crate) fn wait_off(&self, host: &str, boot: &Boot) -> Result<()> {
-        let deadline = Duration::from_secs(20);
-        if boot.supervisor.wait(Instant::now() + deadline) {
-            return Ok(());
-        }
-        Err(self.deadline(host, "go off", deadline))
     }
 
     /// Waits until sshd answers in boot `number` of a host, or a later one.

@@ -5,12 +5,14 @@ mod build;
 mod disk;
 mod emulation;
 mod release;
+mod timers;
 
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 pub use release::Release;
+pub(crate) use timers::timers;
 
 use crate::machine::{Architecture, Machine};
 use crate::{Places, Result, lock::Lock};
@@ -25,6 +27,9 @@ const BUILDING: &str = ".building-";
 const RECIPE: &str = "1";
 /// The same for virtual machines.
 const VM_RECIPE: &str = "1";
+
+/// What the folder of an image for containers holds.
+const ROOT: &str = "root";
 
 /// What a base disk's folder holds: the disk, what starts it, and the digests of its files.
 pub(crate) const DISK: &str = "disk.ext4";
@@ -87,7 +92,7 @@ pub(crate) fn folder(places: &Places, address: &str) -> PathBuf {
 
 /// The root of the base image of containers with that address.
 pub(crate) fn root(places: &Places, address: &str) -> PathBuf {
-    folder(places, address).join("root")
+    folder(places, address).join(ROOT)
 }
 
 /// The base image of a release, built if it is not in the cache: about a minute then, ten and more for virtual machines of
@@ -124,7 +129,7 @@ pub fn ensure(
     let temporary = places.bases().join(format!("{BUILDING}{}", std::process::id()));
     fs_err::create_dir_all(&temporary)?;
     match machine.vm() {
-        None => build::build(&temporary.join("root"), release, progress)?,
+        None => build::build(&temporary.join(ROOT), release, progress)?,
         Some(vm) => disk::build(&temporary, release, vm.architecture, progress)?,
     }
     fs_err::rename(&temporary, &folder)?;

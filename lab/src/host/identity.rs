@@ -55,6 +55,10 @@ pub(crate) fn make(places: &Places, record: &Record, host: &HostRecord) -> Resul
         make_folder(&upper.join("root/.cache"), 0o700)?;
         write(&upper, "root/.cache/motd.legal-displayed", 0o644, b"")?;
     }
+    // An empty unit is a masked one. A host's state is what was done to it, whatever the time of day.
+    for timer in base::timers(&base::folder(places, record.base(host)?))? {
+        write(&upper, &format!("etc/systemd/system/{timer}"), 0o644, b"")?;
+    }
     make_folder(&upper.join("etc/ssh"), 0o755)?;
     for kind in ["ed25519", "ecdsa"] {
         let path = upper.join(format!("etc/ssh/ssh_host_{kind}_key"));

@@ -1,10 +1,13 @@
 //! A lab for one test, removed at its end however it ends.
 
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use garboard_lab::{Lab, Machine, Places, Release, Shape};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// A lab that goes with the test.
 pub(super) struct TestLab {
@@ -39,6 +42,24 @@ impl TestLab {
         String::from_utf8(output.stdout).expect("text").trim().to_owned()
     }
 
+    /// Names of the timers that run on a host.
+    pub(super) fn timers(&self, host: &str) -> Vec<String> {
+        let argv =
+            ["systemctl", "list-units", "--type=timer", "--state=active", "--plain", "--no-legend", "--full"];
+        let listed = self.says(host, &argv);
+        listed.lines().filter_map(|line| Some(line.split_whitespace().next()?.to_owned())).collect()
+    }
+
+    /// A host's present boot as a process: what it gives is waited for with [`ended`].
+    pub(super) fn boot(&self, host: &str) -> OwnedFd {
+        let record = self.places.lab(self.lab.name()).join("hosts").join(host);
+        let record = fs_err::read(record.join("boot.json")).expect("the host is on");
+        let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+        let number = record["container"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        let number = number.and_then(Pid::from_raw).expect("a process");
+        pidfd_open(number, PidfdFlags::empty()).expect("it runs")
+    }
+
     /// Logs in as the inventory says and runs a command there.
     pub(super) fn ssh(&self, host: &str, command: &str) -> Output {
         let inventory = garboard_inventory::load(&self.lab.inventory()).expect("a valid inventory");
@@ -69,6 +90,12 @@ impl Drop for TestLab {
     fn drop(&mut self) {
         down(&self.places, self.lab.name());
     }
+}
+
+/// Waits for a process to end; false when it does not within a minute.
+pub(super) fn ended(process: &OwnedFd) -> bool {
+    let mut one = [PollFd::new(process.as_fd(), PollFlags::POLLIN)];
+    poll(&mut one, PollTimeout::from(60_000_u16)).is_ok_and(|ended| ended == 1)
 }
 
 /// A control plane and so many workers.

@@ -2,7 +2,7 @@
 
 use garboard_lab::{Error, Lab, Role};
 
-use super::fixture::{TestLab, cli, shape};
+use super::fixture::{TestLab, cli, ended, shape};
 
 #[test]
 fn each_host_is_a_machine_of_its_own_that_answers_ssh() {
@@ -18,6 +18,12 @@ fn each_host_is_a_machine_of_its_own_that_answers_ssh() {
     for file in ["/etc/machine-id", "/etc/ssh/ssh_host_ed25519_key.pub", "/proc/sys/kernel/random/boot_id"] {
         assert_ne!(test.says("cp1", &["cat", file]), test.says("w1", &["cat", file]), "{file}");
     }
+}
+
+#[test]
+fn no_day_begins_on_a_host() {
+    let test = TestLab::up("t-timers", 0);
+    assert_eq!(test.timers("cp1"), ["systemd-tmpfiles-clean.timer"]);
 }
 
 #[test]
@@ -97,6 +103,19 @@ fn a_host_without_power_stays_off_until_it_is_switched_on() {
     assert_eq!(test.lab.summary().unwrap().hosts[0].power, "on");
     test.lab.power_on(&["w1".into()]).unwrap();
     test.says("w1", &["ls", "/root/kept"]);
+}
+
+#[test]
+fn a_host_whose_power_is_cut_while_it_reboots_stays_off() {
+    let test = TestLab::up("t-cut", 0);
+    let boot = test.boot("cp1");
+    test.says("cp1", &["systemctl", "reboot"]);
+    // Between two boots: the one's processes have ended, the other's have not begun.
+    assert!(ended(&boot), "the host does not go down");
+    test.lab.power_cut("cp1").unwrap();
+    assert!(matches!(test.lab.exec("cp1", &["true"]), Err(Error::Off { .. })));
+    test.lab.power_on(&["cp1".into()]).unwrap();
+    test.says("cp1", &["true"]);
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn a_virtual_machine_is_a_host_with_a_kernel_of_its_own() {
     programs_run_without_the_network(&test);
     it_answers_ssh_by_the_pinned_key(&test);
     its_kernel_is_its_own(&test);
+    assert_eq!(test.timers("cp1"), ["systemd-tmpfiles-clean.timer"]);
     assert!(matches!(observer::Observer::start(&test.lab, "cp1"), Err(Error::Refused { .. })));
 
     // The memory cgroup is off, as on a new Raspberry Pi, until the line says otherwise and the machine has booted with it.
