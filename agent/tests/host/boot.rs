@@ -168,17 +168,31 @@ fn the_operating_systems_own_wish_counts_until_the_next_boot() {
     assert_eq!(orders(&machine), 1);
 }
 
-#[test]
-fn an_order_that_is_not_taken_fails_the_step() {
+/// A host whose `systemctl reboot` ends with a failure, in that state of the system.
+fn refusing(said: &'static str, state: &'static str) -> Machine {
     let machine = pi("/boot/firmware", &[(FILE, BOOKWORM)]);
-    machine.fake.script(|_, command| {
-        (command.display() == "systemctl reboot")
-            .then(|| Ok(Output { code: 1, stdout: String::new(), stderr: "Operation inhibited".to_owned() }))
+    machine.fake.script(move |_, command| {
+        let (stdout, stderr) = match command.display().as_str() {
+            "systemctl reboot" => ("", said),
+            "systemctl is-system-running" => (state, ""),
+            _ => return None,
+        };
+        Some(Ok(Output { code: 1, stdout: stdout.to_owned(), stderr: stderr.to_owned() }))
     });
     machine.run(&[config()]).unwrap();
-    let failure = machine.run(&[reboot()]).unwrap_err();
+    machine
+}
+
+#[test]
+fn an_order_that_is_not_taken_fails_the_step() {
+    let failure = refusing("Operation inhibited", "running\n").run(&[reboot()]).unwrap_err();
     assert!(failure.message.contains("inhibited"), "{}", failure.message);
     assert!(failure.help.unwrap().contains("systemd-inhibit"));
+}
+
+#[test]
+fn an_order_is_taken_where_only_its_answer_was_cut_off_by_the_reboot() {
+    refusing("Connection reset by peer", "stopping\n").run(&[reboot()]).unwrap();
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(super) struct Stopped {
 /// Why a chain goes no further.
 pub(super) enum Halt {
     Failed(Problem),
+    /// The host is gone, and its answer with it.
+    Unanswered(Problem),
     /// Somebody wants it.
     Stopped,
     /// The host has to reboot first.
@@ -76,7 +78,7 @@ impl Chain<'_> {
                 let to_do = steps.iter().filter(|(_, seen)| !seen.is_converged()).count() as u64;
                 ended.reboot = Some((*step, to_do.saturating_sub(ended.done)));
             }
-            Err(Halt::Failed(problem)) => {
+            Err(Halt::Failed(problem) | Halt::Unanswered(problem)) => {
                 self.give_up(&gives(&steps), &format!("{} stopped at {}", self.host, place(&problem)));
                 ended.problem = Some(problem);
             }
@@ -183,14 +185,18 @@ impl Chain<'_> {
         }
         // The step in flight, or the one that comes next: where a lost connection stops the chain.
         let mut at = segment.first().map(|(planned, _)| planned.id.clone());
-        let mut events = self.session.queue(queue).map_err(|error| self.broken(&error, at.as_ref()))?;
+        // A reboot that was carried out is not ordered again, though nobody heard of it.
+        let takes_executor_away = segment.iter().any(|(planned, _)| is_reboot(planned));
+        let asked =
+            if takes_executor_away { self.session.queue_once(queue) } else { self.session.queue(queue) };
+        let mut events = asked.map_err(|error| self.broken(&error, at.as_ref()))?;
         if self.stop.is_wanted() {
             // The wish may have overtaken the steps: they are dropped once more.
             let session = self.session.clone();
             tokio::spawn(async move { session.cancel().await });
         }
         while let Some(body) = events.next().await {
-            match body.map_err(|error| self.broken(&error, at.as_ref()))? {
+            match body.map_err(|error| Halt::Unanswered(self.broken(&error, at.as_ref())))? {
                 Body::Started { id, doing } => {
                     self.events.send(&Event::StepStarted {
                         host: self.host.to_owned(),
@@ -249,7 +255,8 @@ impl Chain<'_> {
         })
     }
 
-    fn finished(&self, id: &StepId, changes: Vec<Change>, milliseconds: u64, ended: &mut Ended) {
+    /// A step is done.
+    pub(super) fn finished(&self, id: &StepId, changes: Vec<Change>, milliseconds: u64, ended: &mut Ended) {
         ended.done += 1;
         ended.changed += u64::from(!changes.is_empty());
         self.events.send(&Event::StepFinished {

@@ -56,7 +56,7 @@ impl HostWork {
             earlier = Some(step.id.clone());
             match anew {
                 Ok(Anew { chain: planned, owned: owns }) => (steps, owned) = (planned, owns),
-                Err(Halt::Failed(problem)) => {
+                Err(Halt::Failed(problem) | Halt::Unanswered(problem)) => {
                     chain.give_up(&gives, &format!("{} stopped at {}", self.host, chain::place(&problem)));
                     whole.problem = Some(problem);
                     return chain.tell(whole);

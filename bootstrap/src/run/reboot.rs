@@ -8,7 +8,7 @@ use std::time::Duration;
 use garboard_inventory::Inventory;
 use garboard_playbooks::{Inputs, PlannedStep, Rendered, Site};
 use garboard_protocol::step::StepId;
-use garboard_protocol::{Facts, Observation, Owned, QueuedStep};
+use garboard_protocol::{Change, Facts, Observation, Owned, QueuedStep};
 use tokio::sync::{RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 
@@ -129,7 +129,8 @@ impl Reboots {
     pub(super) async fn second(&self, chain: &Chain<'_>, step: &PlannedStep, earlier: &StepId) -> Problem {
         let queued = QueuedStep { id: step.id.clone(), step: step.step.clone() };
         let seen = chain.session.probe(vec![queued]).await.unwrap_or_default();
-        let reasons: Vec<String> = seen.into_iter().flat_map(|(_, seen)| reasons(seen)).collect();
+        let reasons = seen.into_iter().flat_map(|(_, seen)| changes(seen)).map(|change| change.subject);
+        let reasons: Vec<String> = reasons.collect();
         Problem::new(
             Exit::Failed,
             format!(
@@ -153,27 +154,35 @@ impl Reboots {
         let queued = QueuedStep { id: step.id.clone(), step: step.step.clone() };
         let seen = chain.session.probe(vec![queued]).await;
         let seen = seen.map_err(|error| error.problem(chain.host).step(step.id.to_string()))?;
-        let reasons: Vec<String> = seen.into_iter().flat_map(|(_, seen)| reasons(seen)).collect();
+        let changes: Vec<Change> = seen.into_iter().flat_map(|(_, seen)| changes(seen)).collect();
+        let reasons = changes.iter().map(|change| change.subject.clone()).collect();
         let (host, begun) = (chain.host.to_owned(), Instant::now());
+        let elapsed = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let deadline = begun + self.wait;
         // Before the order: the link may be lost before its answer is here.
         chain.session.expect_reboot(deadline);
         self.events.send(&Event::HostRebooting { host: host.clone(), reasons, seconds: self.wait.as_secs() });
         let differs = Observation::Unknown { because: String::new() };
+        let done = ended.done;
         let ordered = chain.segment(&[(step.clone(), differs)], &Given::default(), ended).await;
         let host_of = self.inventory.host(chain.host);
         let query = host_of.map(|host| check::query(host, None)).unwrap_or_default();
         let booted = match ordered {
-            Ok(()) => self.unless_stopped(chain.session.booted(&boot_id, query, deadline)).await,
             // The wish to stop takes the link away as well.
-            Err(Halt::Failed(_)) if self.stop.is_wanted() => Err(Halt::Stopped),
+            Err(Halt::Failed(_) | Halt::Unanswered(_)) if self.stop.is_wanted() => Err(Halt::Stopped),
+            // It may go down before its answer is here.
+            Ok(()) | Err(Halt::Unanswered(_)) => {
+                self.unless_stopped(chain.session.booted(&boot_id, query, deadline)).await
+            }
             Err(halt) => Err(halt),
         };
         chain.session.expect_no_reboot();
         let facts = booted?.map_err(|why| self.not_booted(chain, step, &why))?;
         self.known(chain.host, &facts);
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.events.send(&Event::HostRebooted { host, milliseconds });
+        if ended.done == done {
+            chain.finished(&step.id, changes, elapsed(), ended);
+        }
+        self.events.send(&Event::HostRebooted { host, milliseconds: elapsed() });
         Ok(facts)
     }
 
@@ -327,9 +336,9 @@ impl Reboots {
 }
 
 /// What a reboot brings, as its probe told.
-fn reasons(seen: Observation) -> Vec<String> {
+fn changes(seen: Observation) -> Vec<Change> {
     match seen {
-        Observation::Differs { changes } => changes.into_iter().map(|change| change.subject).collect(),
+        Observation::Differs { changes } => changes,
         _ => Vec::new(),
     }
 }

@@ -188,7 +188,7 @@ impl Speaker {
             };
             if linked.welcome.executor != executor {
                 executor.clone_from(&linked.welcome.executor);
-                self.waiting.begin_anew();
+                self.waiting.begin_anew(&SessionError::Anew { first: Box::new(why) });
             }
             if is_told {
                 back.reconnect.back(since.elapsed());

@@ -35,7 +35,7 @@ use crate::deploy::Deployed;
 use crate::ssh::Connection;
 use link::{Link, Speaker};
 use reboot::Reboot;
-use waiting::{Waiting, success};
+use waiting::{Asked, Waiting, success};
 
 /// Pipes at a time; sshd opens ten channels a connection unless it is told otherwise.
 const MOST_PIPES: usize = 4;
@@ -174,7 +174,13 @@ impl Session {
 
     /// Appends steps to the queue.
     pub fn queue(&self, steps: Vec<QueuedStep>) -> Result<Progress, SessionError> {
-        Ok(Progress { events: self.inner.send(Ask::Queue { steps })? })
+        Ok(Progress { events: self.inner.send(Ask::Queue { steps }, Asked::OfAny)? })
+    }
+
+    /// Like [`Session::queue`], for a step that takes the executor away. It is asked once: where the answer is lost with the
+    /// executor this ends with [`SessionError::Anew`], and the next one does not hear of it.
+    pub fn queue_once(&self, steps: Vec<QueuedStep>) -> Result<Progress, SessionError> {
+        Ok(Progress { events: self.inner.send(Ask::Queue { steps }, Asked::OfThis)? })
     }
 
     /// Announces blobs; how many bytes of each are there already (all of them: nothing to send).
@@ -309,11 +315,15 @@ impl Drop for Inner {
 }
 
 impl Inner {
-    fn send(&self, body: Ask) -> Result<mpsc::UnboundedReceiver<Result<Body, SessionError>>, SessionError> {
+    fn send(
+        &self,
+        body: Ask,
+        asked: Asked,
+    ) -> Result<mpsc::UnboundedReceiver<Result<Body, SessionError>>, SessionError> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let frame = Frame::message(&Request { id, body })
             .map_err(|error| SessionError::Protocol { cause: error.to_string() })?;
-        Ok(self.waiting.request(id, frame))
+        Ok(self.waiting.request(id, frame, asked))
     }
 
     async fn ask(&self, body: Ask) -> Result<Body, SessionError> {
@@ -327,7 +337,7 @@ impl Inner {
         body: Ask,
         on_event: &mut (dyn FnMut(Body) + Send),
     ) -> Result<Body, SessionError> {
-        let mut events = self.send(body)?;
+        let mut events = self.send(body, Asked::OfAny)?;
         while let Some(event) = events.recv().await {
             let event = event?;
             if event.is_terminal() {

@@ -20,6 +20,16 @@ struct Pending {
     /// As sent, to be sent once more over a new link.
     frame: Frame,
     events: Events,
+    asked: Asked,
+}
+
+/// Of whom a request is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// Of whichever executor is there until it is answered.
+    OfAny,
+    /// Of the one that is there now and of no later one.
+    OfThis,
 }
 
 /// Whether there is a link to the agent.
@@ -64,6 +74,7 @@ impl Waiting {
         &self,
         id: u64,
         frame: Frame,
+        asked: Asked,
     ) -> mpsc::UnboundedReceiver<Result<Body, SessionError>> {
         let (events, receiver) = mpsc::unbounded_channel();
         let mut lists = self.lists();
@@ -72,9 +83,9 @@ impl Waiting {
             State::Ended(why) => drop(events.send(Err(why.clone()))),
             State::Linked(link) => {
                 link.send(frame.clone());
-                lists.requests.insert(id, Pending { frame, events });
+                lists.requests.insert(id, Pending { frame, events, asked });
             }
-            State::Apart => drop(lists.requests.insert(id, Pending { frame, events })),
+            State::Apart => drop(lists.requests.insert(id, Pending { frame, events, asked })),
         }
         receiver
     }
@@ -86,7 +97,7 @@ impl Waiting {
         frame: Frame,
     ) -> mpsc::UnboundedReceiver<Result<Body, SessionError>> {
         let (events, receiver) = mpsc::unbounded_channel();
-        self.lists().requests.insert(id, Pending { frame, events });
+        self.lists().requests.insert(id, Pending { frame, events, asked: Asked::OfThis });
         receiver
     }
 
@@ -141,9 +152,14 @@ impl Waiting {
         self.lists().seen
     }
 
-    /// Another executor is there from now on, which numbers its events from the beginning.
-    pub(super) fn begin_anew(&self) {
-        self.lists().seen = None;
+    /// Another executor is there from now on, which numbers its events from the beginning. Requests that are none of its
+    /// concern end with `why`.
+    pub(super) fn begin_anew(&self, why: &SessionError) {
+        let mut lists = self.lists();
+        lists.seen = None;
+        for (_, pending) in lists.requests.extract_if(.., |_, pending| pending.asked == Asked::OfThis) {
+            let _ = pending.events.send(Err(why.clone()));
+        }
     }
 
     /// There is a link: what was not answered is asked once more over it.

@@ -37,6 +37,9 @@ fn a_host_reboots_in_the_middle_of_a_run() {
     phases.check("an_order_that_is_not_taken_fails_with_its_cause", || {
         an_order_that_is_not_taken_fails_with_its_cause(&lab);
     });
+    phases.must("a_reboot_whose_answer_is_lost_is_waited_for_and_not_ordered_again", || {
+        a_reboot_whose_answer_is_lost_is_waited_for_and_not_ordered_again(&lab);
+    });
     phases.must("the next run goes on after a command killed during the reboot", || {
         a_killed_command_is_followed_by_one_that_goes_on(&lab);
     });
@@ -86,9 +89,28 @@ fn ask_for_reboot(lab: &TestLab, host: &str) {
     lab.host(host).write(REQUIRED, "*** System restart required ***\n");
 }
 
-/// The step of `host` that orders the reboot has ended.
-fn is_ordered(event: &Value, host: &str) -> bool {
-    event["event"] == "step_finished" && event["host"] == host && event["step"] == REBOOT
+/// Asks for a reboot of a host that takes its time to go down.
+fn ask_for_slow_reboot(lab: &TestLab) {
+    ask_for_reboot(lab, "w1");
+    let slow = "--property=ExecStop=/usr/bin/sleep 2";
+    lab.host("w1").exec(&["systemd-run", "--quiet", "--unit=slow-to-stop", slow, "sleep", "infinity"]);
+}
+
+/// The reboot of `host` is about to be ordered.
+fn is_rebooting(event: &Value, host: &str) -> bool {
+    event["event"] == "host_rebooting" && event["host"] == host
+}
+
+/// Waits until a host is going down. Seen there: that the order is taken may be heard only once it is back.
+fn wait_until_it_goes_down(lab: &TestLab, host: &str) {
+    let begun = Instant::now();
+    // A host between two boots runs nothing.
+    while let Ok(state) = lab.lab().exec(host, &["systemctl", "is-system-running"]) {
+        if String::from_utf8_lossy(&state.stdout).trim() != "running" {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "{host} does not go down");
+    }
 }
 
 fn plan_says_that_it_reboots_once_and_what_is_known_only_then(lab: &TestLab) {
@@ -136,6 +158,27 @@ fn an_order_that_is_not_taken_fails_with_its_cause(lab: &TestLab) {
     assert_eq!(boot_id(lab, "w1"), before);
 }
 
+/// The host goes down before it says that it will.
+fn a_reboot_whose_answer_is_lost_is_waited_for_and_not_ordered_again(lab: &TestLab) {
+    let (program, host) = ("/usr/local/sbin/systemctl", lab.host("w1"));
+    host.write(program, "#!/bin/sh\n/usr/bin/systemctl \"$@\" && [ \"$1\" = reboot ] && exec sleep 60\n");
+    host.exec(&["chmod", "755", program]);
+    // Left alone by a boot, so that a second order would be given.
+    host.write("/etc/tmpfiles.d/wish.conf", &format!("f {REQUIRED}\n"));
+    ask_for_reboot(lab, "w1");
+    let before = boots(lab, "w1");
+    let run = lab.garboard(&["run", NAME]);
+    host.exec(&["rm", program, "/etc/tmpfiles.d/wish.conf", REQUIRED]);
+    let run = run.expect(1).says(&["w1", "rebooted once in this run"]);
+    assert_eq!(boots(lab, "w1"), before + 1, "{}", run.story());
+    let of_order = |event: &&Value| event["host"] == "w1" && event["step"] == REBOOT;
+    let done: Vec<&Value> = run.of_kind("step_finished").filter(of_order).collect();
+    assert_eq!(done.len(), 1, "{}", run.story());
+    assert_eq!(done[0]["changes"][0]["subject"], REQUIRED);
+    assert_eq!(run.of_kind("host_rebooted").count(), 1, "{}", run.story());
+    lab.garboard(&["run", NAME]).expect(0);
+}
+
 /// `run`, until the host is there again and the run ends well.
 fn finish(lab: &TestLab) -> Finished {
     let begun = Instant::now();
@@ -149,10 +192,11 @@ fn finish(lab: &TestLab) -> Finished {
 }
 
 fn a_killed_command_is_followed_by_one_that_goes_on(lab: &TestLab) {
-    ask_for_reboot(lab, "w1");
+    ask_for_slow_reboot(lab);
     let before = boots(lab, "w1");
     let killed = lab.follow(&["run", NAME], |event, running| {
-        if is_ordered(event, "w1") {
+        if is_rebooting(event, "w1") {
+            wait_until_it_goes_down(lab, "w1");
             running.kill();
         }
     });
@@ -163,10 +207,11 @@ fn a_killed_command_is_followed_by_one_that_goes_on(lab: &TestLab) {
 }
 
 fn ctrl_c_while_a_host_reboots_ends_in_order(lab: &TestLab) {
-    ask_for_reboot(lab, "w1");
+    ask_for_slow_reboot(lab);
     let before = boots(lab, "w1");
     let mut run = lab.on_terminal(&["run", NAME]);
-    run.until(|event| is_ordered(event, "w1"));
+    run.until(|event| is_rebooting(event, "w1"));
+    wait_until_it_goes_down(lab, "w1");
     run.interrupt();
     let run = run.end();
     assert_eq!(run.code, 1, "{}", run.story());
@@ -180,12 +225,13 @@ fn ctrl_c_while_a_host_reboots_ends_in_order(lab: &TestLab) {
 }
 
 fn a_host_that_does_not_come_back_is_named_and_the_others_are_done(lab: &TestLab) {
-    ask_for_reboot(lab, "w1");
+    ask_for_slow_reboot(lab);
     lab.host("cp1").exec(&["rm", "/etc/after-the-reboot"]);
     let mut cut = false;
     let run = lab.follow(&["run", NAME, "--reboot-wait", "25s"], |event, _| {
-        if !cut && is_ordered(event, "w1") {
+        if !cut && is_rebooting(event, "w1") {
             cut = true;
+            wait_until_it_goes_down(lab, "w1");
             lab.lab().power_cut("w1").unwrap();
         }
     });

@@ -209,6 +209,51 @@ async fn a_reboot_that_was_announced_leads_to_the_next_boots_executor() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reboot_whose_answer_is_lost_is_not_ordered_of_the_next_boots_executor() {
+    let (session, _) = open([
+        script(|mut agent| async move {
+            agent.welcome().await;
+            agent.request().await;
+        }),
+        script(|mut agent| async move {
+            agent.greet(welcome("of the next boot")).await;
+            let owns = agent.request().await;
+            assert!(matches!(owns.body, Ask::Owns { .. }), "{owns:?}");
+            agent.say(owns.id, Body::Done).await;
+            agent.next().await;
+        }),
+    ])
+    .await;
+    session.expect_reboot(Instant::now() + Duration::from_mins(10));
+    let mut order = session.queue_once(vec![]).unwrap();
+    let lost = order.next().await;
+    assert!(matches!(lost, Some(Err(SessionError::Anew { .. }))), "{lost:?}");
+    assert!(order.next().await.is_none());
+    session.owns(vec![]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_link_is_lost_is_answered_by_the_executor_that_took_it() {
+    let (session, _) = open([
+        script(|mut agent| async move {
+            agent.welcome().await;
+            agent.request().await;
+        }),
+        script(|mut agent| async move {
+            agent.welcome().await;
+            let order = agent.request().await;
+            assert!(matches!(order.body, Ask::Queue { .. }), "{order:?}");
+            agent.tell(Event { number: 1, request: order.id, body: Body::Done }).await;
+            agent.next().await;
+        }),
+    ])
+    .await;
+    session.expect_reboot(Instant::now() + Duration::from_mins(10));
+    let mut order = session.queue_once(vec![]).unwrap();
+    assert!(matches!(order.next().await, Some(Ok(Body::Done))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_host_that_stays_away_after_its_reboot_is_given_up_at_that_deadline() {
     let (session, ways) = open([script(|mut agent| async move {
         agent.welcome().await;
