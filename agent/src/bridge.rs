@@ -114,7 +114,7 @@ const PROPERTIES: [&str; 8] = [
     "OOMPolicy=continue",
     "OOMScoreAdjust=-500",
     "TimeoutStartSec=45s",
-    // A step that must not be cut in half gets this long when somebody stops the unit or the host shuts down.
+    // What a step has started (dpkg, kubeadm) gets this long to end when somebody stops the unit or the host shuts down.
     "TimeoutStopSec=90s",
     "StandardInput=null",
     // Tokens and keys are in its memory.
