@@ -122,7 +122,8 @@ const CHANGES: [(&[&str], &[&str], &str); 7] = [
     (&["touch", "/etc/x"], &["rm", "/etc/x"], "tree /etc/x file 0644 0:0 e3b0c442"),
     (&["mkdir", "/run/x"], &["rmdir", "/run/x"], "tree /run/x folder"),
     (&["modprobe", "vxlan"], &["modprobe", "--remove", "vxlan"], "module vxlan"),
-    (&["sysctl", "-w", "kernel.panic=7"], &["sysctl", "-w", "kernel.panic=0"], "sysctl kernel/panic 7"),
+    // Emulated machines are started with `panic=-1`.
+    (&["sysctl", "-w", "kernel.panic=7"], &["sysctl", "-w", "kernel.panic=-1"], "sysctl kernel/panic 7"),
     (
         &["sh", "-c", "fallocate -l 16M /swap; chmod 600 /swap; mkswap /swap; swapon /swap"],
         &["sh", "-c", "swapoff /swap; rm /swap"],
